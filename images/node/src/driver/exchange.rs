@@ -1,0 +1,89 @@
+//! One request to another node, and its answer.
+
+use super::node::{Node, Target, add};
+use super::pool::of_hyper;
+use super::{LEFT, REASON, VERSION};
+use crate::role::http::{Answer, Body, Failure, Method, Request};
+use crate::role::route::MAX_VALUE;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_LENGTH, HOST, HeaderMap};
+use std::str::FromStr;
+
+/// Sends `request` to `target` (the role's number `to`) and reads the answer to its end.
+///
+/// # Errors
+/// Why there is no whole answer. It never gives up by itself: who started it ends it.
+pub async fn exchange(
+    node: &Node,
+    to: u32,
+    target: &Target,
+    request: Request,
+    body_wanted: bool,
+) -> Result<Answer, Failure> {
+    let length = request.body.len();
+    let message = message(target, request).map_err(|_| Failure::Other)?;
+    let mut connection = node.pool.take(to, target.address).await?;
+    let sent = connection.sender.send_request(message);
+    add(&node.traffic.sent, length);
+    let response = sent.await.map_err(|e| of_hyper(&e))?;
+    let (head, body) = response.into_parts();
+    let body = read(node, body, body_wanted).await?;
+    node.pool.give_back(to, connection);
+    Ok(Answer {
+        status: head.status.as_u16(),
+        version: number(&head.headers, VERSION),
+        failure: head
+            .headers
+            .get(REASON)
+            .and_then(|word| Failure::parse(word.to_str().ok()?)),
+        body: Body::Bytes(body),
+    })
+}
+
+fn message(
+    target: &Target,
+    request: Request,
+) -> Result<hyper::Request<Full<Bytes>>, hyper::http::Error> {
+    let method = match request.method {
+        Method::Get | Method::Other => "GET",
+        Method::Put => "PUT",
+        Method::Delete => "DELETE",
+    };
+    let mut message = hyper::Request::builder()
+        .method(method)
+        .uri(request.path)
+        .header(HOST, target.host.as_str());
+    if let Some(left) = request.left {
+        message = message.header(LEFT, left / 1_000);
+    }
+    if request.method == Method::Put {
+        message = message.header(CONTENT_LENGTH, request.body.len());
+    }
+    message.body(Full::new(request.body))
+}
+
+/// Reads a body to its end; keeps it if it is wanted and no larger than a value may be.
+async fn read(node: &Node, mut body: Incoming, is_wanted: bool) -> Result<Bytes, Failure> {
+    let mut kept = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|e| of_hyper(&e))?;
+        let Some(data) = frame.data_ref() else {
+            continue;
+        };
+        add(&node.traffic.received, data.len());
+        if is_wanted {
+            if kept.len() + data.len() > MAX_VALUE {
+                return Err(Failure::Other);
+            }
+            kept.extend_from_slice(data);
+        }
+    }
+    Ok(kept.into())
+}
+
+/// A header that holds a number.
+pub fn number<T: FromStr>(headers: &HeaderMap, name: &str) -> Option<T> {
+    headers.get(name)?.to_str().ok()?.parse().ok()
+}

@@ -1,0 +1,189 @@
+//! A node's life: told what it is, told when a run begins, told to stop; and told the same again
+//! when the agent was restarted, which changes nothing.
+
+use super::control::{Broken, Control};
+use super::node::Node;
+use super::outbox::Outbox;
+use super::serve;
+use super::volume::Volume;
+use crate::role::Event;
+use crate::role::store::Store;
+use netlab_protocol::PROTOCOL;
+use netlab_protocol::control::{Configure, REPORT_EVERY, ToAgent, ToNode};
+use netlab_protocol::role::{DATA, Data, Load, Role};
+use std::cell::OnceCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+use tokio::task::spawn_local;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+/// One sentence that says why the node ends.
+pub type Fatal = String;
+
+/// What the node knows of itself.
+#[derive(Default)]
+pub struct Life {
+    /// What waits to be told to the agent.
+    pub outbox: Rc<Outbox>,
+    /// The node, once it is started.
+    pub node: Rc<OnceCell<Rc<Node>>>,
+    configured: Option<Configure>,
+    go: Option<(u32, u64)>,
+}
+
+impl Life {
+    /// Lives until something ends it.
+    pub async fn live(&mut self) -> Fatal {
+        loop {
+            let mut control = Control::connect().await;
+            match self.talk(&mut control).await {
+                Ok(fatal) => return fatal,
+                Err(Broken::Nonsense(text)) => self.outbox.problem(text),
+                Err(Broken::Lost) => {}
+            }
+            // An agent that hangs up at once must not make this a busy loop.
+            sleep(std::time::Duration::from_millis(100)).await;
+        }
+    }
+
+    /// One connection to the agent, until it breaks.
+    async fn talk(&mut self, control: &mut Control) -> Result<Fatal, Broken> {
+        let protocol = PROTOCOL;
+        control.send(&ToAgent::Hello { protocol }).await?;
+        loop {
+            let told = match control.next(&self.outbox).await? {
+                ToNode::Configure(configure) => {
+                    let told = self.configure(configure);
+                    if told.is_ok() {
+                        control.send(&ToAgent::Ready).await?;
+                    }
+                    told
+                }
+                ToNode::Go { run, at } => {
+                    self.go(run, at);
+                    Ok(())
+                }
+                ToNode::Stop => {
+                    self.tell(Event::Stop);
+                    Ok(())
+                }
+            };
+            if let Err(fatal) = told {
+                let text = fatal.clone();
+                control.send(&ToAgent::Problem { text }).await?;
+                return Ok(fatal);
+            }
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        if let Some(node) = self.node.get() {
+            node.handle(event);
+        }
+    }
+
+    fn go(&mut self, run: u32, at: u64) {
+        if self.go != Some((run, at))
+            && let Some(node) = self.node.get()
+        {
+            self.go = Some((run, at));
+            node.go(run, at);
+        }
+    }
+
+    fn configure(&mut self, configure: Configure) -> Result<(), Fatal> {
+        if configure.protocol != PROTOCOL {
+            return Err(format!(
+                "the agent speaks protocol {} and this node {PROTOCOL}; remove the lab with the netlab that made it",
+                configure.protocol
+            ));
+        }
+        match &self.configured {
+            None => {
+                let node = start(&configure, &self.outbox)?;
+                self.node.get_or_init(|| node);
+            }
+            Some(before) if *before == configure => {}
+            Some(before) => {
+                let load = other_load(before, &configure).ok_or(
+                    "the agent changed more than the load of a running node; restart the node",
+                )?;
+                self.tell(Event::Load(load));
+            }
+        }
+        self.configured = Some(configure);
+        Ok(())
+    }
+}
+
+/// Starts what `configure` says.
+fn start(configure: &Configure, outbox: &Rc<Outbox>) -> Result<Rc<Node>, Fatal> {
+    let (port, data) = match &configure.role {
+        Role::Server(role) => (Some(role.port), role.data),
+        Role::Peer(role) => (Some(role.port), role.data),
+        Role::Client(_) => (None, Data::Memory),
+    };
+    let (store, volume) = match data {
+        Data::Memory => (Store::default(), None),
+        Data::Volume => {
+            let folder = folder();
+            let found = Volume::open(&folder)
+                .map_err(|e| format!("the keys in {} cannot be read: {e}", folder.display()))?;
+            if found.torn > 0 {
+                let torn = found.torn;
+                outbox.problem(format!(
+                    "{torn} bytes of a write that was never finished were cut off the log of keys"
+                ));
+            }
+            (found.store, Some(found.volume))
+        }
+    };
+    let node = Node::new(configure, store, volume, Rc::clone(outbox))
+        .map_err(|e| format!("the node cannot make a timer: {e}"))?;
+    if let Some(port) = port {
+        let listener = serve::listen(port)
+            .map_err(|e| format!("the node cannot listen on port {port}: {e}"))?;
+        spawn_local(serve::serve(Rc::clone(&node), listener));
+    }
+    spawn_local(ring(Rc::clone(&node), Rc::clone(outbox)));
+    spawn_local(report(Rc::clone(&node)));
+    Ok(node)
+}
+
+async fn ring(node: Rc<Node>, outbox: Rc<Outbox>) {
+    if let Err(error) = node.ring().await {
+        outbox.problem(format!("the node's timer broke: {error}; restart the node"));
+    }
+}
+
+async fn report(node: Rc<Node>) {
+    let mut ticks = interval(REPORT_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        node.report();
+    }
+}
+
+/// Where a volume is found; tests put another path into `NETLAB_DATA`.
+fn folder() -> PathBuf {
+    std::env::var_os("NETLAB_DATA").map_or_else(|| DATA.into(), PathBuf::from)
+}
+
+/// The load of `after`, if it differs from `before` in nothing else.
+fn other_load(before: &Configure, after: &Configure) -> Option<Option<Load>> {
+    let mut changed = before.clone();
+    let load = match (&mut changed.role, &after.role) {
+        (Role::Client(changed), Role::Client(after)) => {
+            changed.load = after.load.clone();
+            Some(after.load.clone())
+        }
+        (Role::Peer(changed), Role::Peer(after)) => {
+            changed.load = after.load.clone();
+            after.load.clone()
+        }
+        _ => return None,
+    };
+    (changed == *after).then_some(load)
+}

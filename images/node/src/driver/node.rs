@@ -1,0 +1,260 @@
+//! A node at work: takes events to its role and does what the role says.
+
+use super::clock::{Alarm, now};
+use super::outbox::Outbox;
+use super::pool::Pool;
+use super::volume::Volume;
+use super::{exchange, serve};
+use crate::role::http::Answer;
+use crate::role::stats::sample;
+use crate::role::store::{Record, Store};
+use crate::role::{Action, Event, Machine, Ticket, http, machine};
+use netlab_protocol::control::{Configure, Report};
+use netlab_protocol::role::{Endpoint, PORT};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use tokio::sync::oneshot;
+use tokio::task::{AbortHandle, spawn_local};
+
+/// A node that can be sent to.
+pub struct Target {
+    /// What goes into `Host`.
+    pub host: String,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+impl Target {
+    fn new(endpoint: &Endpoint) -> Target {
+        let Endpoint { name, v4, port, .. } = endpoint;
+        Target {
+            host: match *port {
+                PORT => name.clone(),
+                port => format!("{name}:{port}"),
+            },
+            address: SocketAddr::new((*v4).into(), *port),
+        }
+    }
+}
+
+/// Bytes of values and files that were sent and received.
+#[derive(Default)]
+pub struct Traffic {
+    /// Sent.
+    pub sent: Cell<u64>,
+    /// Received.
+    pub received: Cell<u64>,
+}
+
+/// Adds to a counter.
+pub fn add(counter: &Cell<u64>, n: usize) {
+    counter.set(counter.get() + n as u64);
+}
+
+/// A node at work.
+pub struct Node {
+    machine: RefCell<Box<dyn Machine>>,
+    targets: Vec<Target>,
+    alarm: Alarm,
+    volume: RefCell<Option<Volume>>,
+    next_request: Cell<u64>,
+    /// Where answers go.
+    asked: RefCell<HashMap<u64, oneshot::Sender<Answer>>>,
+    /// What was sent, and to whom.
+    sent: RefCell<HashMap<Ticket, (AbortHandle, u32)>>,
+    /// Number of the run; 0 before the first.
+    run: Cell<u32>,
+    outbox: Rc<Outbox>,
+    /// Connections to others.
+    pub pool: Pool,
+    /// Bytes.
+    pub traffic: Traffic,
+    /// Connections and bodies of others.
+    pub guests: serve::Guests,
+}
+
+impl Node {
+    /// The node of `configure`, holding `store`, kept in `volume`.
+    ///
+    /// # Errors
+    /// Those of making a timer.
+    pub fn new(
+        configure: &Configure,
+        store: Store,
+        volume: Option<Volume>,
+        outbox: Rc<Outbox>,
+    ) -> io::Result<Rc<Node>> {
+        let machine = machine(configure, store);
+        Ok(Rc::new(Node {
+            targets: machine.endpoints().iter().map(Target::new).collect(),
+            machine: RefCell::new(machine),
+            alarm: Alarm::new()?,
+            volume: RefCell::new(volume),
+            next_request: Cell::new(0),
+            asked: RefCell::default(),
+            sent: RefCell::default(),
+            run: Cell::new(0),
+            outbox,
+            pool: Pool::default(),
+            traffic: Traffic::default(),
+            guests: serve::Guests::default(),
+        }))
+    }
+
+    /// Rings the role's timer, for as long as the node lives.
+    ///
+    /// # Errors
+    /// Those of the timer.
+    pub async fn ring(self: Rc<Self>) -> io::Result<()> {
+        let Some(mut bell) = self.alarm.bell() else {
+            return Ok(());
+        };
+        loop {
+            self.alarm.rings(&mut bell).await?;
+            self.handle(Event::Timer);
+        }
+    }
+
+    /// Takes an event to the role, and does what it says.
+    pub fn handle(self: &Rc<Self>, event: Event) {
+        let mut actions = Vec::new();
+        let timer = {
+            let mut machine = self.machine.borrow_mut();
+            machine.handle(now(), event, &mut actions);
+            machine.next_timer()
+        };
+        for action in actions {
+            self.perform(action);
+        }
+        if let Err(error) = self.alarm.set(timer) {
+            self.outbox
+                .problem(format!("a timer cannot be set: {error}"));
+        }
+    }
+
+    fn perform(self: &Rc<Self>, action: Action) {
+        match action {
+            Action::Answer { id, answer, record } => {
+                let is_logged = record.is_none_or(|record| self.log(&record));
+                let asker = self.asked.borrow_mut().remove(&id);
+                if let Some(asker) = asker {
+                    let answer = if is_logged {
+                        answer
+                    } else {
+                        Answer::status(500)
+                    };
+                    // Who asked may have gone at this very moment.
+                    drop(asker.send(answer));
+                }
+            }
+            Action::Log(record) => drop(self.log(&record)),
+            Action::Send {
+                ticket,
+                to,
+                request,
+                body_wanted,
+            } => {
+                let sending = Rc::clone(self).send(ticket, to, request, body_wanted);
+                let task = spawn_local(sending).abort_handle();
+                self.sent.borrow_mut().insert(ticket, (task, to));
+            }
+            Action::Cancel(ticket) => {
+                let sent = self.sent.borrow_mut().remove(&ticket);
+                if let Some((task, to)) = sent {
+                    task.abort();
+                    self.pool.doubt(to);
+                }
+            }
+        }
+    }
+
+    async fn send(
+        self: Rc<Self>,
+        ticket: Ticket,
+        to: u32,
+        request: http::Request,
+        body_wanted: bool,
+    ) {
+        let result = match self.targets.get(to as usize) {
+            Some(target) => exchange::exchange(&self, to, target, request, body_wanted).await,
+            None => Err(http::Failure::Unreachable),
+        };
+        self.sent.borrow_mut().remove(&ticket);
+        self.handle(match result {
+            Ok(answer) => Event::Answered { ticket, answer },
+            Err(failure) => Event::Failed { ticket, failure },
+        });
+    }
+
+    /// Whether a change is in the log.
+    fn log(&self, record: &Record) -> bool {
+        let result = match self.volume.borrow_mut().as_mut() {
+            Some(volume) => volume.append(record),
+            None => Ok(()),
+        };
+        if let Err(error) = &result {
+            let key = &record.key;
+            self.outbox.problem(format!(
+                "a write of {key} could not be kept on the volume: {error}"
+            ));
+        }
+        result.is_ok()
+    }
+
+    /// Takes a request that came in to the role; the answer comes through the receiver.
+    pub fn ask(self: &Rc<Self>, request: http::Request) -> (Asking, oneshot::Receiver<Answer>) {
+        let id = self.next_request.get();
+        self.next_request.set(id + 1);
+        let (sender, receiver) = oneshot::channel();
+        self.asked.borrow_mut().insert(id, sender);
+        self.handle(Event::Request { id, request });
+        let node = Rc::clone(self);
+        (Asking { node, id }, receiver)
+    }
+
+    /// A run begins.
+    pub fn go(self: &Rc<Self>, run: u32, at: u64) {
+        self.run.set(run);
+        self.handle(Event::Go { at });
+    }
+
+    /// Puts what happened since the last time into the outbox.
+    pub fn report(&self) {
+        self.pool.sweep();
+        let mut machine = self.machine.borrow_mut();
+        let mut samples = vec![
+            sample("bytes_sent_total", self.traffic.sent.get() as f64),
+            sample("bytes_received_total", self.traffic.received.get() as f64),
+            sample(
+                "connections",
+                (self.pool.open() + self.guests.open()) as f64,
+            ),
+            sample("timer_lag_seconds", self.alarm.take_lag() as f64 / 1e9),
+        ];
+        machine.samples(&mut samples);
+        self.outbox.report(Report {
+            run: self.run.get(),
+            at: now(),
+            latency: machine.latency(),
+            samples,
+        });
+    }
+}
+
+/// Somebody waits for an answer; dropped before there is one, it tells the role that they left.
+pub struct Asking {
+    node: Rc<Node>,
+    id: u64,
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        let waits = self.node.asked.borrow_mut().remove(&self.id).is_some();
+        if waits {
+            self.node.handle(Event::Gone { id: self.id });
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! When to ask, when to give up, and how it ended.
+//!
+//! Every intended request ends in exactly one outcome, counted at its *intended* time, whatever
+//! the driver's lag: a slow service can therefore not hide the requests it kept from being asked.
+//! The timeout runs from the intended time, too, and covers connecting and all attempts.
+//!
+//! What a request asks is [`super::question`]'s idea; how it travels is the role's.
+
+use super::nanos;
+use super::question::{Question, Questions};
+use super::stats::Latency;
+use netlab_protocol::latency::{LatencyCount, Outcome};
+use netlab_protocol::role::{Arrivals, Load};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Before the first retry; doubled for each one after it.
+const FIRST_PAUSE: u64 = 10_000_000;
+/// A closed-loop user whose request failed asks again no sooner than this after the one before,
+/// so that a refused connection does not become a busy loop.
+const LEAST_AFTER_FAILURE: u64 = 10_000_000;
+
+/// What the role is to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Ask; the answer goes to [`Loader::finish`].
+    Ask(Asked),
+    /// The time is over: forget it, it is counted.
+    GiveUp(u64),
+}
+
+/// A request to be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Names it.
+    pub id: u64,
+    /// What it asks.
+    pub question: Question,
+    /// When it is given up.
+    pub deadline: u64,
+}
+
+/// What is due at some time; at one instant in this order, so that places are free before they
+/// are needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Deadline(u64),
+    Retry(u64),
+    Arrival,
+    User(u32),
+}
+
+/// A request under way.
+struct Flight {
+    asked: Asked,
+    intended: u64,
+    attempts: u32,
+    /// Waits for its next attempt.
+    is_pausing: bool,
+    user: Option<u32>,
+    /// Of the load it belongs to.
+    epoch: u64,
+}
+
+/// The load of one node.
+pub struct Loader {
+    questions: Questions,
+    load: Option<Load>,
+    /// Counts the changes of the load within a run.
+    epoch: u64,
+    /// Zero of the run's clock; none before the first run.
+    zero: Option<u64>,
+    is_stopped: bool,
+    /// Zero of the open loop's schedule.
+    schedule: u64,
+    /// Number of the next request of this epoch.
+    next: u64,
+    next_id: u64,
+    due: BTreeSet<(u64, Due)>,
+    flights: BTreeMap<u64, Flight>,
+    latency: Latency,
+}
+
+impl Loader {
+    /// A load that waits for [`Loader::go`].
+    pub fn new(questions: Questions, load: Option<Load>) -> Loader {
+        Loader {
+            questions,
+            load,
+            epoch: 0,
+            zero: None,
+            is_stopped: false,
+            schedule: 0,
+            next: 0,
+            next_id: 0,
+            due: BTreeSet::new(),
+            flights: BTreeMap::new(),
+            latency: Latency::default(),
+        }
+    }
+
+    /// A run begins: forgets the one before and starts at `at`. Requests intended before `now`
+    /// (the node was started again in the middle of a run) never existed.
+    pub fn go(&mut self, now: u64, at: u64) -> Vec<Step> {
+        let forgotten = std::mem::take(&mut self.flights);
+        self.latency.clear();
+        self.due.clear();
+        self.epoch = 0;
+        self.zero = Some(at);
+        self.is_stopped = false;
+        self.schedule = at;
+        self.start(now.max(at));
+        forgotten.into_keys().map(Step::GiveUp).collect()
+    }
+
+    /// Other load from `now` on; requests under way end as they began.
+    pub fn change(&mut self, now: u64, load: Option<Load>) {
+        self.load = load;
+        self.epoch += 1;
+        self.unschedule();
+        if let Some(zero) = self.zero {
+            self.schedule = now.max(zero);
+            self.start(self.schedule);
+        }
+    }
+
+    /// No new requests.
+    pub fn stop(&mut self) {
+        self.is_stopped = true;
+        self.unschedule();
+    }
+
+    fn unschedule(&mut self) {
+        self.due
+            .retain(|(_, due)| matches!(due, Due::Deadline(_) | Due::Retry(_)));
+    }
+
+    /// Schedules the first requests at or after `from`.
+    fn start(&mut self, from: u64) {
+        self.next = 0;
+        let Some(load) = self.load.as_ref() else {
+            return;
+        };
+        if self.is_stopped || self.questions.is_empty() {
+            return;
+        }
+        match load.arrivals {
+            Arrivals::Open { rate, .. } if rate > 0.0 => {
+                let skipped = from.saturating_sub(self.schedule) as f64 / 1e9 * rate;
+                self.next = (skipped as u64).saturating_sub(1);
+                while self.arrival(rate) < from {
+                    self.next += 1;
+                }
+                self.due.insert((self.arrival(rate), Due::Arrival));
+            }
+            Arrivals::Open { .. } => {}
+            Arrivals::Closed { users, think } => {
+                let spread = nanos(think).max(LEAST_AFTER_FAILURE) as f64;
+                for user in 0..users {
+                    let offset = (self.questions.start(u64::from(user)) * spread) as u64;
+                    self.due.insert((from + offset, Due::User(user)));
+                }
+            }
+        }
+    }
+
+    /// When the open loop's next request is intended: a fixed pace, starting at a place within
+    /// the first interval that is drawn per node, so that nodes do not fire in one instant.
+    fn arrival(&self, rate: f64) -> u64 {
+        let intervals = self.next as f64 + self.questions.start(0);
+        self.schedule + (intervals * 1e9 / rate) as u64
+    }
+
+    /// Everything that is due by `now`.
+    pub fn advance(&mut self, now: u64) -> Vec<Step> {
+        let mut steps = Vec::new();
+        while let Some(&(at, due)) = self.due.first().filter(|(at, _)| *at <= now) {
+            self.due.pop_first();
+            match due {
+                Due::Deadline(id) => {
+                    if self.settle(at, id, Outcome::Timeout) {
+                        steps.push(Step::GiveUp(id));
+                    }
+                }
+                Due::Retry(id) => {
+                    if let Some(flight) = self.flights.get_mut(&id) {
+                        flight.is_pausing = false;
+                        steps.push(Step::Ask(flight.asked));
+                    }
+                }
+                Due::Arrival => self.arrive(at, now, &mut steps),
+                Due::User(user) => self.ask(at, now, Some(user), &mut steps),
+            }
+        }
+        steps
+    }
+
+    /// The open loop's request intended at `at`, and the schedule of the next.
+    fn arrive(&mut self, at: u64, now: u64, steps: &mut Vec<Step>) {
+        let Some(Load {
+            arrivals: Arrivals::Open { rate, in_flight },
+            ..
+        }) = self.load
+        else {
+            return;
+        };
+        if self.flights.len() < in_flight as usize {
+            self.ask(at, now, None, steps);
+        } else if let Some(question) = self.question() {
+            self.count(at, question, Outcome::Dropped, at);
+        }
+        self.due.insert((self.arrival(rate), Due::Arrival));
+    }
+
+    fn question(&mut self) -> Option<Question> {
+        let load = self.load.as_ref()?;
+        let question = self.questions.ask(load, self.epoch, self.next);
+        self.next += 1;
+        Some(question)
+    }
+
+    /// Asks what was intended at `intended`.
+    fn ask(&mut self, intended: u64, now: u64, user: Option<u32>, steps: &mut Vec<Step>) {
+        let Some(question) = self.question() else {
+            return;
+        };
+        let timeout = self.load.as_ref().map_or(0, |load| nanos(load.timeout));
+        let id = self.next_id;
+        self.next_id += 1;
+        let asked = Asked {
+            id,
+            question,
+            deadline: intended.saturating_add(timeout),
+        };
+        let flight = Flight {
+            asked,
+            intended,
+            attempts: 1,
+            is_pausing: false,
+            user,
+            epoch: self.epoch,
+        };
+        self.flights.insert(id, flight);
+        if asked.deadline <= now {
+            // The node itself stood still for so long that it is too late to ask.
+            self.settle(asked.deadline, id, Outcome::Timeout);
+        } else {
+            self.due.insert((asked.deadline, Due::Deadline(id)));
+            steps.push(Step::Ask(asked));
+        }
+    }
+
+    /// An attempt of request `id` ended; unknown ones were given up before.
+    pub fn finish(&mut self, now: u64, id: u64, outcome: Outcome) {
+        let retries = self.load.as_ref().map_or(0, |load| load.retries);
+        let Some(flight) = self.flights.get_mut(&id) else {
+            return;
+        };
+        let pause = FIRST_PAUSE << (flight.attempts - 1).min(20);
+        let again = now.saturating_add(pause);
+        let may_retry = !outcome.is_success() && flight.attempts <= retries;
+        if may_retry && again < flight.asked.deadline {
+            flight.attempts += 1;
+            flight.is_pausing = true;
+            self.due.insert((again, Due::Retry(id)));
+        } else {
+            self.settle(now, id, outcome);
+        }
+    }
+
+    /// Ends a request; whether an attempt of it is still under way.
+    fn settle(&mut self, now: u64, id: u64, outcome: Outcome) -> bool {
+        let Some(flight) = self.flights.remove(&id) else {
+            return false;
+        };
+        self.due.remove(&(flight.asked.deadline, Due::Deadline(id)));
+        self.count(flight.intended, flight.asked.question, outcome, now);
+        if let Some(user) = flight.user.filter(|_| flight.epoch == self.epoch) {
+            self.think(user, flight.intended, now, outcome);
+        }
+        !flight.is_pausing
+    }
+
+    /// Schedules the next request of a closed-loop user.
+    fn think(&mut self, user: u32, intended: u64, ended: u64, outcome: Outcome) {
+        let Some(Load {
+            arrivals: Arrivals::Closed { think, .. },
+            ..
+        }) = self.load
+        else {
+            return;
+        };
+        if self.is_stopped {
+            return;
+        }
+        let mut next = ended.saturating_add(nanos(think));
+        if !outcome.is_success() {
+            next = next.max(intended.saturating_add(LEAST_AFTER_FAILURE));
+        }
+        self.due.insert((next, Due::User(user)));
+    }
+
+    fn count(&mut self, intended: u64, question: Question, outcome: Outcome, ended: u64) {
+        let Some(zero) = self.zero else { return };
+        self.latency.count(
+            intended.saturating_sub(zero),
+            question.op,
+            outcome,
+            ended.saturating_sub(intended),
+        );
+    }
+
+    /// When something is next due.
+    pub fn next_timer(&self) -> Option<u64> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Requests that were asked and have not ended.
+    pub fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// The load at present.
+    pub fn load(&self) -> Option<&Load> {
+        self.load.as_ref()
+    }
+
+    /// Takes the counts of requests that ended.
+    pub fn latency(&mut self) -> Vec<LatencyCount> {
+        self.latency.take()
+    }
+}

@@ -1,0 +1,147 @@
+//! What nodes do, as state machines: events and the time go in, actions come out.
+//!
+//! Nothing here owns a socket, a clock or a file. Time is `u64` nanoseconds of `CLOCK_MONOTONIC`,
+//! chance is a pure function of the seed, so a role behaves the same under the driver's sockets
+//! and under a simulated clock, and messages can be counted exactly.
+//!
+//! | module | one idea |
+//! |---|---|
+//! | [`server`], [`client`], [`peer`] | the roles |
+//! | [`load`] | when to ask, when to give up, how it ended |
+//! | [`question`] | what the j-th request asks |
+//! | [`keys`] | the key and file service of servers and peers |
+//! | [`service`] | workers and their bounded queue |
+//! | [`store`] | versioned keys and their log |
+//! | [`http`], [`route`], [`content`], [`stats`] | messages, paths, made-up bytes, counts |
+
+pub mod client;
+pub mod content;
+pub mod http;
+pub mod keys;
+pub mod load;
+pub mod peer;
+pub mod question;
+pub mod route;
+pub mod server;
+pub mod service;
+pub mod stats;
+pub mod store;
+#[cfg(test)]
+mod tests;
+
+use http::{Answer, Failure, Request};
+use netlab_protocol::control::{Configure, Sample};
+use netlab_protocol::latency::LatencyCount;
+use netlab_protocol::role::{Endpoint, Load, Role};
+use std::time::Duration;
+use store::{Record, Store};
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Event {
+    /// The time that [`Machine::next_timer`] named has come.
+    Timer,
+    /// A request came in; `id` is the driver's number for it.
+    Request {
+        /// The driver's number.
+        id: u64,
+        /// The request.
+        request: Request,
+    },
+    /// Who sent the request `id` went away before it was answered.
+    Gone {
+        /// The driver's number.
+        id: u64,
+    },
+    /// The answer to [`Action::Send`].
+    Answered {
+        /// Which.
+        ticket: Ticket,
+        /// The answer.
+        answer: Answer,
+    },
+    /// There will be no answer to [`Action::Send`].
+    Failed {
+        /// Which.
+        ticket: Ticket,
+        /// Why.
+        failure: Failure,
+    },
+    /// A run begins: its clock's zero.
+    Go {
+        /// Nanoseconds of `CLOCK_MONOTONIC`.
+        at: u64,
+    },
+    /// Other load from now on.
+    Load(Option<Load>),
+    /// No new requests.
+    Stop,
+}
+
+/// Something is to be done, in the order given.
+#[derive(Debug, PartialEq)]
+pub enum Action {
+    /// Answer the request `id`.
+    Answer {
+        /// The driver's number.
+        id: u64,
+        /// With this.
+        answer: Answer,
+        /// A change that must be in the log first; 500 if it cannot be written.
+        record: Option<Record>,
+    },
+    /// A change without anybody to answer: of a peer's own load. One that cannot be written is a
+    /// problem that the driver tells.
+    Log(Record),
+    /// Send a request.
+    Send {
+        /// Names it in [`Event::Answered`] and [`Event::Failed`].
+        ticket: Ticket,
+        /// Index into [`Machine::endpoints`].
+        to: u32,
+        /// The request.
+        request: Request,
+        /// Whether the body of the answer is wanted, or only its length.
+        body_wanted: bool,
+    },
+    /// Give up a request that was sent: close its connection, say nothing more about it.
+    Cancel(Ticket),
+}
+
+/// A request that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Ticket {
+    /// Of the node's own load.
+    Own(u64),
+    /// Passed on for somebody else, who asked with this number of the driver.
+    Forward(u64),
+}
+
+/// A role at work.
+pub trait Machine {
+    /// Takes an event and appends what is to be done.
+    fn handle(&mut self, now: u64, event: Event, out: &mut Vec<Action>);
+    /// When it next wants [`Event::Timer`]; later is tolerated, but delays answers.
+    fn next_timer(&self) -> Option<u64>;
+    /// Whom it may send to.
+    fn endpoints(&self) -> &[Endpoint];
+    /// Takes the counts of requests that ended.
+    fn latency(&mut self) -> Vec<LatencyCount>;
+    /// Appends what can be read off it now.
+    fn samples(&self, out: &mut Vec<Sample>);
+}
+
+/// The machine for a role, holding the keys of `store`.
+pub fn machine(configure: &Configure, store: Store) -> Box<dyn Machine> {
+    let Configure { seed, node, .. } = configure;
+    match &configure.role {
+        Role::Server(role) => Box::new(server::Server::new(*seed, role, store)),
+        Role::Client(role) => Box::new(client::Client::new(*seed, node, role)),
+        Role::Peer(role) => Box::new(peer::Peer::new(*seed, node, role, store)),
+    }
+}
+
+/// A duration in nanoseconds; 584 years at most.
+pub fn nanos(d: Duration) -> u64 {
+    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,82 @@
+//! Declared capacity: workers that are each busy for a fixed time, and a bounded queue before them.
+//!
+//! Capacity is timers, not burnt CPU, so a declared server is as fast on every machine. A worker
+//! that becomes free takes the next job at the very instant its last one was due, even when the
+//! driver notices a little late: lag delays answers but never lowers the capacity.
+
+use std::collections::VecDeque;
+
+/// Workers and the queue before them; `T` is a job.
+pub struct Service<T> {
+    time: u64,
+    workers: usize,
+    room: usize,
+    /// Jobs being served with the time they end. All take equally long: the first ends first.
+    busy: VecDeque<(u64, T)>,
+    queue: VecDeque<T>,
+}
+
+impl<T> Service<T> {
+    /// Workers as declared, all free; at least one.
+    pub fn new(declared: &netlab_protocol::role::Service) -> Service<T> {
+        Service {
+            time: super::nanos(declared.time),
+            workers: declared.workers.max(1) as usize,
+            room: declared.queue as usize,
+            busy: VecDeque::new(),
+            queue: VecDeque::new(),
+        }
+    }
+
+    /// Takes a job, after [`Service::advance`] for the same `now`.
+    ///
+    /// # Errors
+    /// The job itself when all workers are busy and the queue is full.
+    pub fn offer(&mut self, now: u64, job: T) -> Result<(), T> {
+        if self.busy.len() < self.workers {
+            self.busy.push_back((now.saturating_add(self.time), job));
+        } else if self.queue.len() < self.room {
+            self.queue.push_back(job);
+        } else {
+            return Err(job);
+        }
+        Ok(())
+    }
+
+    /// The jobs that are done by `now`, in the order of their ends.
+    pub fn advance(&mut self, now: u64) -> Vec<T> {
+        let mut done = Vec::new();
+        while self.busy.front().is_some_and(|(end, _)| *end <= now) {
+            let Some((end, job)) = self.busy.pop_front() else {
+                break;
+            };
+            done.push(job);
+            if let Some(next) = self.queue.pop_front() {
+                self.busy.push_back((end.saturating_add(self.time), next));
+            }
+        }
+        done
+    }
+
+    /// Takes a job back that still waits in the queue; one being served is served to its end.
+    pub fn leave(&mut self, is_it: impl Fn(&T) -> bool) {
+        if let Some(at) = self.queue.iter().position(is_it) {
+            self.queue.remove(at);
+        }
+    }
+
+    /// When the next job ends.
+    pub fn next_timer(&self) -> Option<u64> {
+        self.busy.front().map(|(end, _)| *end)
+    }
+
+    /// Jobs that wait.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Workers that are busy.
+    pub fn busy(&self) -> usize {
+        self.busy.len()
+    }
+}

@@ -1,0 +1,92 @@
+//! The control socket between a node's program and the agent: JSON, one message per line.
+//!
+//! A node connects, says [`ToAgent::Hello`], gets [`ToNode::Configure`], answers
+//! [`ToAgent::Ready`] when it listens, gets [`ToNode::Go`], and reports once a second. When the
+//! connection breaks (the agent restarted) the node goes on working, connects again, and starts
+//! over with `Hello`; an equal `Configure` and `Go` change nothing.
+
+use crate::latency::LatencyCount;
+use crate::role::Role;
+use serde::{Deserialize, Serialize};
+
+/// The socket, as a node sees it.
+pub const SOCKET: &str = "/.netlab/control.sock";
+/// Longest line either side accepts, in bytes.
+pub const MAX_LINE: usize = 4 << 20;
+/// How often a node reports.
+pub const REPORT_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Agent to node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ToNode {
+    /// Who you are and what you do.
+    Configure(Configure),
+    /// The run's clock: `CLOCK_MONOTONIC` nanoseconds of its zero, and a number that changes with
+    /// each run. Load starts at `at` (which may lie a little ahead).
+    Go {
+        /// Number of the run in this lab.
+        run: u32,
+        /// `CLOCK_MONOTONIC` of the run's zero, in nanoseconds.
+        at: u64,
+    },
+    /// Send no new requests; finish those under way and report them.
+    Stop,
+}
+
+/// Who a node is and what it does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Configure {
+    /// [`crate::PROTOCOL`] of the agent.
+    pub protocol: u32,
+    /// The node's name.
+    pub node: String,
+    /// The lab's seed.
+    pub seed: u64,
+    /// The role, resolved.
+    pub role: Role,
+}
+
+/// Node to agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ToAgent {
+    /// First line of every connection.
+    Hello {
+        /// [`crate::PROTOCOL`] of the node.
+        protocol: u32,
+    },
+    /// Configured and listening.
+    Ready,
+    /// What happened since the last report.
+    Report(Report),
+    /// Something the agent should record, once.
+    Problem {
+        /// One sentence.
+        text: String,
+    },
+}
+
+/// What happened in a node since its last report.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The run it belongs to; 0 before the first `go`.
+    pub run: u32,
+    /// `CLOCK_MONOTONIC` nanoseconds when it was made.
+    pub at: u64,
+    /// Requests that ended, by intended slot; counts are new since the last report.
+    pub latency: Vec<LatencyCount>,
+    /// Values of the metrics, by the names of the table in `src/metrics`; counters are totals.
+    pub samples: Vec<Sample>,
+}
+
+/// One value of one metric.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Name, as in the metrics table.
+    pub metric: String,
+    /// Labels as `key=value` joined by `,`; empty for none.
+    pub labels: String,
+    /// The value, in the metric's unit.
+    pub value: f64,
+}

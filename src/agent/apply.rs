@@ -1,0 +1,342 @@
+//! Which faults are in force, when each was seen to hold, and when it was seen to have healed.
+//! Pure.
+//!
+//! Owns the life of a fault: asked for, observed, healing, gone. What the effects want of nodes
+//! and links is folded in `desire`; what is, is told as [`Actual`]s. Must not act.
+
+use super::desire::{Actual, Desired, death, desired};
+use crate::fault::{Effect, NodeEffect};
+use crate::id::NodeIndex;
+use crate::lab::{Lab, ScheduledFault};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// A begun fault whose effect is not seen after this time (and the grace it grants) has failed.
+pub(super) const BEGIN_PATIENCE: Duration = Duration::from_secs(10);
+/// A fault whose nodes are not back this long after its heal was started has failed.
+pub(super) const HEAL_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How far a fault has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Stage {
+    /// Asked for, not seen yet.
+    Beginning,
+    /// Seen.
+    Active,
+    /// Its effects are withdrawn, not all is back yet.
+    Healing,
+}
+
+/// A fault in force. Times in ns of CLOCK_MONOTONIC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct InForce {
+    /// Index into the scenario's faults.
+    pub fault: usize,
+    /// When it was due.
+    pub due: u64,
+    /// When it was asked for.
+    pub requested: u64,
+    /// How far it is.
+    pub stage: Stage,
+    /// When this stage must be over.
+    pub deadline: u64,
+    /// Since when its links are as this stage wants them; none: not yet.
+    pub links: Option<u64>,
+    /// Whether it was reported as failed.
+    pub failed: bool,
+}
+
+/// Something that was seen about a fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Its last effect holds since `at`.
+    Began {
+        fault: usize,
+        at: u64,
+        due: u64,
+        requested: u64,
+    },
+    /// It heals itself now.
+    HealStarted { fault: usize },
+    /// All is back since `at`.
+    Healed { fault: usize, at: u64 },
+    /// It did not do what it should.
+    Failed { fault: usize, why: String },
+}
+
+/// The faults in force, in the order in which they began.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Faults {
+    scheduled: Vec<ScheduledFault>,
+    nodes: Vec<String>,
+    list: Vec<InForce>,
+}
+
+impl Faults {
+    /// Faults of a lab's scenario, some of them in force already (after the agent's own restart).
+    pub fn new(lab: &Lab, list: Vec<InForce>) -> Faults {
+        let scenario = lab.scenario.as_ref();
+        let scheduled = scenario.map_or_else(Vec::new, |scenario| scenario.faults.clone());
+        let known = scheduled.len();
+        let list = list.into_iter().filter(|f| f.fault < known).collect();
+        let nodes = lab.nodes.iter().map(|node| node.name.to_string()).collect();
+        Faults {
+            scheduled,
+            nodes,
+            list,
+        }
+    }
+
+    fn node(&self, node: NodeIndex) -> String {
+        let name = self.nodes.get(node.at());
+        name.map_or("a node".to_owned(), |name| format!("`{name}`"))
+    }
+
+    /// Those in force or healing.
+    pub fn list(&self) -> &[InForce] {
+        &self.list
+    }
+
+    /// The fault as scheduled.
+    pub fn get(&self, fault: usize) -> &ScheduledFault {
+        &self.scheduled[fault]
+    }
+
+    /// Names of those whose effects are wanted.
+    pub fn names(&self) -> Vec<String> {
+        let wanted = self.list.iter().filter(|f| f.stage != Stage::Healing);
+        wanted.map(|f| self.get(f.fault).name.to_string()).collect()
+    }
+
+    /// The effects that are wanted now.
+    pub fn effects(&self) -> impl Iterator<Item = &Effect> {
+        let wanted = self.list.iter().filter(|f| f.stage != Stage::Healing);
+        wanted.flat_map(|f| &self.get(f.fault).effects)
+    }
+
+    /// What `node` should be.
+    pub fn desired(&self, node: NodeIndex) -> Desired {
+        desired(self.effects(), node)
+    }
+
+    /// Whether a fault that is listed, healing ones included, does something to `node` itself.
+    pub fn touches(&self, node: NodeIndex) -> bool {
+        self.list
+            .iter()
+            .any(|f| self.node_effects(f.fault).any(|(at, _)| at == node))
+    }
+
+    /// The fault that wanted `node` dead: the first that is in force, or else one that is healing.
+    pub fn killer(&self, node: NodeIndex) -> Option<&str> {
+        let kills = |f: &&InForce| {
+            self.node_effects(f.fault)
+                .any(|(at, effect)| at == node && death(effect).is_some())
+        };
+        let wanted = self
+            .list
+            .iter()
+            .filter(|f| f.stage != Stage::Healing)
+            .find(kills);
+        let found = wanted.or_else(|| self.list.iter().find(kills))?;
+        Some(self.get(found.fault).name.as_str())
+    }
+
+    fn node_effects(&self, fault: usize) -> impl Iterator<Item = (NodeIndex, &NodeEffect)> {
+        self.scheduled[fault]
+            .effects
+            .iter()
+            .filter_map(|e| match e {
+                Effect::Node { node, effect } => Some((*node, effect)),
+                Effect::Links { .. } => None,
+            })
+    }
+
+    fn has_links(&self, fault: usize) -> bool {
+        let effects = &self.scheduled[fault].effects;
+        effects.iter().any(|e| matches!(e, Effect::Links { .. }))
+    }
+
+    /// Begins a fault: its effects are wanted from now on. Nothing happens when it is in force.
+    pub fn begin(&mut self, fault: usize, due: u64, now: u64) {
+        if fault >= self.scheduled.len() || self.list.iter().any(|f| f.fault == fault) {
+            return;
+        }
+        let grace = self
+            .node_effects(fault)
+            .filter_map(|(_, effect)| death(effect)?.grace)
+            .max()
+            .unwrap_or_default();
+        self.list.push(InForce {
+            fault,
+            due,
+            requested: now,
+            stage: Stage::Beginning,
+            deadline: after(now, BEGIN_PATIENCE + grace),
+            links: (!self.has_links(fault)).then_some(now),
+            failed: false,
+        });
+    }
+
+    /// Withdraws the effects of a fault. Returns whether it was in force, and what went wrong.
+    pub fn heal(&mut self, fault: usize, now: u64) -> (bool, Option<Seen>) {
+        let links = (!self.has_links(fault)).then_some(now);
+        let found = self
+            .list
+            .iter_mut()
+            .find(|f| f.fault == fault && f.stage != Stage::Healing);
+        let Some(found) = found else {
+            return (false, None);
+        };
+        let unseen = found.stage == Stage::Beginning && !found.failed;
+        found.stage = Stage::Healing;
+        found.deadline = after(now, HEAL_PATIENCE);
+        found.links = links;
+        found.failed |= unseen;
+        let why = "it was healed before its effect was seen".to_owned();
+        (true, unseen.then_some(Seen::Failed { fault, why }))
+    }
+
+    /// After the agent's own restart: every stage gets its time again, every link is set again.
+    pub fn restart_deadlines(&mut self, now: u64) {
+        for at in 0..self.list.len() {
+            let links = (!self.has_links(self.list[at].fault)).then_some(now);
+            let fault = &mut self.list[at];
+            fault.links = links;
+            fault.deadline = match fault.stage {
+                Stage::Beginning | Stage::Active => after(now, BEGIN_PATIENCE),
+                Stage::Healing => after(now, HEAL_PATIENCE),
+            };
+        }
+    }
+
+    /// The links are as wanted since `at`.
+    pub fn links_hold(&mut self, at: u64) {
+        for fault in &mut self.list {
+            fault.links.get_or_insert(at);
+        }
+    }
+
+    /// Compares what is wanted with what is, and moves each fault on.
+    pub fn observe(&mut self, now: u64, actual: &[Actual]) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        for at in 0..self.list.len() {
+            match self.list[at].stage {
+                Stage::Beginning => self.observe_begin(at, now, actual, &mut seen),
+                Stage::Active => {}
+                Stage::Healing => self.observe_heal(at, now, actual, &mut seen),
+            }
+        }
+        self.list
+            .retain(|f| f.stage != Stage::Healing || f.deadline != GONE);
+        seen
+    }
+
+    fn observe_begin(&mut self, at: usize, now: u64, actual: &[Actual], seen: &mut Vec<Seen>) {
+        let InForce {
+            fault,
+            due,
+            requested,
+            deadline,
+            links,
+            failed,
+            ..
+        } = self.list[at];
+        let missing = self.missing(fault, actual);
+        let mut moved = false;
+        if let (None, Some(links)) = (missing, links) {
+            let only_links = self.node_effects(fault).next().is_none();
+            let at = if only_links { links } else { now };
+            seen.push(Seen::Began {
+                fault,
+                at,
+                due,
+                requested,
+            });
+            moved = true;
+        } else if now >= deadline && !failed {
+            let what = missing.map_or("its links".to_owned(), |n| self.node(n));
+            let why = format!(
+                "it had no effect on {what} within {}s",
+                (deadline - requested) / SECOND
+            );
+            seen.push(Seen::Failed { fault, why });
+            self.list[at].failed = true;
+            moved = self.heals_itself(fault);
+        }
+        if moved {
+            self.list[at].stage = Stage::Active;
+            if self.heals_itself(fault) {
+                self.list[at].stage = Stage::Healing;
+                self.list[at].deadline = after(now, HEAL_PATIENCE);
+                seen.push(Seen::HealStarted { fault });
+            }
+        }
+    }
+
+    fn observe_heal(&mut self, at: usize, now: u64, actual: &[Actual], seen: &mut Vec<Seen>) {
+        let InForce {
+            fault,
+            deadline,
+            links,
+            ..
+        } = self.list[at];
+        let only_links = self.node_effects(fault).next().is_none();
+        let away = self.node_effects(fault).map(|(node, _)| node).find(|node| {
+            let is = actual.get(node.at()).copied().unwrap_or(Actual::Unknown);
+            self.desired(*node) == Desired::Running && is != (Actual::Running { passed: true })
+        });
+        match (away, links) {
+            (None, Some(links)) => {
+                let at = if only_links { links } else { now };
+                seen.push(Seen::Healed { fault, at });
+            }
+            _ if now < deadline => return,
+            (away, _) => {
+                let who = away.map_or("its links are".to_owned(), |n| {
+                    format!("{} is", self.node(n))
+                });
+                let why = format!("{who} not back {}s after its heal", HEAL_PATIENCE.as_secs());
+                seen.push(Seen::Failed { fault, why });
+            }
+        }
+        self.list[at].deadline = GONE;
+    }
+
+    /// A node on which the effect is not seen.
+    fn missing(&self, fault: usize, actual: &[Actual]) -> Option<NodeIndex> {
+        let unseen = |(node, effect): (NodeIndex, &NodeEffect)| {
+            let is = actual.get(node.at()).copied().unwrap_or(Actual::Unknown);
+            let holds = match death(effect) {
+                Some(_) => is == Actual::Dead,
+                // A dead node is as still as a frozen one: the other fault masks this one.
+                None => is == Actual::Paused || matches!(self.desired(node), Desired::Dead(_)),
+            };
+            (!holds).then_some(node)
+        };
+        self.node_effects(fault).find_map(unseen)
+    }
+
+    fn heals_itself(&self, fault: usize) -> bool {
+        let kind = crate::fault::kind(&self.scheduled[fault].kind);
+        kind.is_some_and(|kind| !kind.lasts)
+    }
+
+    /// The next deadline.
+    pub fn next_deadline(&self) -> Option<u64> {
+        let waiting =
+            |f: &&InForce| f.stage != Stage::Active && !(f.stage == Stage::Beginning && f.failed);
+        self.list.iter().filter(waiting).map(|f| f.deadline).min()
+    }
+}
+
+const SECOND: u64 = 1_000_000_000;
+/// Marks a healed fault until it leaves the list.
+const GONE: u64 = u64::MAX;
+
+pub(super) fn after(now: u64, wait: Duration) -> u64 {
+    now.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+#[path = "apply_tests.rs"]
+mod tests;

@@ -1,0 +1,158 @@
+//! Checks what nodes report. Pure.
+//!
+//! No byte from a node is trusted: names stand in the table of metrics or are dropped, numbers are
+//! finite and bounded, and a report that no honest node makes gets its node cut off.
+
+use crate::metrics;
+use netlab_protocol::control::{Report, Sample};
+use netlab_protocol::latency::{LatencyCount, SLOT_NS};
+use std::collections::BTreeSet;
+
+/// Most rows of latency in a report.
+const MAX_ROWS: usize = 200_000;
+/// Most samples in a report.
+const MAX_SAMPLES: usize = 1_000;
+/// Longest text of labels.
+const MAX_LABELS: usize = 120;
+/// No request takes longer than an hour.
+const MAX_LATENCY_US: u64 = 3_600_000_000;
+/// How far ahead of now a slot may begin.
+const AHEAD_NS: u64 = 1_000_000_000;
+
+/// A report after the check.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Checked {
+    /// Requests intended before the run's end.
+    pub latency: Vec<LatencyCount>,
+    /// Values.
+    pub samples: Vec<Sample>,
+    /// When the values were read, in ns since go.
+    pub t: i64,
+    /// Names that stand in no table.
+    pub unknown: BTreeSet<String>,
+}
+
+/// Checks `report` of a run that began at `go` and whose requests end at `end` (both ns of
+/// CLOCK_MONOTONIC).
+///
+/// # Errors
+/// Why no honest node reports this.
+pub(super) fn check(
+    report: Report,
+    go: u64,
+    end: Option<u64>,
+    now: u64,
+) -> Result<Checked, String> {
+    if report.latency.len() > MAX_ROWS || report.samples.len() > MAX_SAMPLES {
+        return Err("its report has too many rows".into());
+    }
+    if report.at > now.saturating_add(AHEAD_NS) {
+        return Err("its report comes from the future".into());
+    }
+    let elapsed = now.saturating_sub(go) + AHEAD_NS;
+    for row in &report.latency {
+        if u64::from(row.slot) * SLOT_NS > elapsed || row.le_us > MAX_LATENCY_US {
+            return Err("its report counts requests at impossible times".into());
+        }
+    }
+    let mut checked = Checked {
+        t: report.at as i64 - go as i64,
+        ..Checked::default()
+    };
+    let length = end.map(|end| end.saturating_sub(go));
+    let within = |row: &LatencyCount| length.is_none_or(|l| u64::from(row.slot) * SLOT_NS < l);
+    checked.latency = report.latency.into_iter().filter(within).collect();
+    // What was read before go belongs to no run.
+    let samples = report.samples.into_iter().filter(|_| report.at >= go);
+    for sample in samples {
+        if known(&sample) {
+            checked.samples.push(sample);
+        } else {
+            let name = sample
+                .metric
+                .chars()
+                .filter(char::is_ascii_graphic)
+                .take(40);
+            checked.unknown.insert(name.collect());
+        }
+    }
+    Ok(checked)
+}
+
+fn known(sample: &Sample) -> bool {
+    let Some(metric) = metrics::metric_named(&sample.metric) else {
+        return false;
+    };
+    let word = |text: &str| {
+        text.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_-.:/".contains(&b))
+    };
+    let labels: Vec<&str> = sample.labels.split(',').filter(|l| !l.is_empty()).collect();
+    sample.value.is_finite()
+        && sample.labels.len() <= MAX_LABELS
+        && labels.len() == metric.labels.len()
+        && labels.iter().all(|label| {
+            let pair = label.split_once('=');
+            pair.is_some_and(|(key, value)| metric.labels.contains(&key) && word(value))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netlab_protocol::latency::{Op, Outcome};
+
+    fn row(slot: u32) -> LatencyCount {
+        LatencyCount {
+            slot,
+            op: Op::Read,
+            outcome: Outcome::Ok,
+            le_us: 900,
+            count: 3,
+        }
+    }
+
+    fn sample(metric: &str, labels: &str, value: f64) -> Sample {
+        Sample {
+            metric: metric.into(),
+            labels: labels.into(),
+            value,
+        }
+    }
+
+    #[test]
+    fn only_known_metrics_with_their_labels_and_finite_values_pass() {
+        let good = [
+            sample("queue_length", "", 3.0),
+            sample("requests_served_total", "status=200", 1.0),
+        ];
+        let bad = [
+            sample("made_up", "", 1.0),
+            sample("keys_held", "", f64::NAN),
+            sample("busy_workers", "x=1", 1.0),
+            sample("requests_served_total", "status=2\n0", 1.0),
+        ];
+        let samples = good.iter().chain(&bad).cloned().collect();
+        let report = Report {
+            samples,
+            at: 10,
+            ..Report::default()
+        };
+        let checked = check(report, 4, None, 20).unwrap();
+        assert_eq!((checked.samples, checked.t), (good.to_vec(), 6));
+        assert_eq!(checked.unknown.len(), 4);
+    }
+
+    #[test]
+    fn requests_after_the_end_belong_to_no_run_and_the_future_is_refused() {
+        let second = 1_000_000_000;
+        let report = |slot| Report {
+            latency: vec![row(slot)],
+            ..Report::default()
+        };
+        let check = |slot| check(report(slot), 0, Some(2 * second), 5 * second);
+        assert_eq!(check(19).unwrap().latency, [row(19)]);
+        assert_eq!(check(20).unwrap().latency, []);
+        assert!(check(u32::MAX).is_err());
+    }
+}

@@ -1,0 +1,346 @@
+//! The agent's mind: inputs in, actions out; no I/O and no clock.
+//!
+//! Owns the lab's whole state and every decision. What acts is the `driver`; it tells what came of
+//! an action by another [`Input`]. `nodes` holds what happens to nodes, `play` runs and faults,
+//! `requests` clients.
+
+use super::apply::Faults;
+use super::desire::Operation;
+use super::play::{Last, Run};
+use super::position::{FORMAT, Position};
+use super::requests::Client;
+use super::state::{Conn, Knock, Netns, State};
+use crate::fabric::LinkChange;
+use crate::id::NodeIndex;
+use crate::lab::Lab;
+use crate::record::event::Event;
+use crate::record::stream::{Reply, Request};
+use netlab_protocol::control::{Report, Sample, ToNode};
+use netlab_protocol::latency::{LatencyCount, Op, Outcome};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+/// Something that happened. Numbers (`knock`, `conn`, `client`, `serial`) stand for what the
+/// driver holds.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// A node's gate asks to be opened.
+    Knock {
+        knock: Knock,
+        node: NodeIndex,
+        container: String,
+        netns: Netns,
+    },
+    /// A wiring is over; the driver holds the device.
+    Wired {
+        node: NodeIndex,
+        serial: u64,
+        result: Result<Netns, String>,
+    },
+    /// A device vanished because its namespace died.
+    DeviceLost { node: NodeIndex },
+    /// A namespace could not be pinned.
+    PinFailed { node: NodeIndex, why: String },
+    /// A node's program says hello.
+    Hello {
+        conn: Conn,
+        netns: Netns,
+        protocol: u32,
+    },
+    /// It is ready.
+    Ready { conn: Conn },
+    /// It reports.
+    Report { conn: Conn, report: Report },
+    /// It has a problem.
+    Problem { conn: Conn, text: String },
+    /// Its connection is over; `why`: it misbehaved.
+    ConnClosed { conn: Conn, why: Option<String> },
+    /// The engine says that a container's processes are gone.
+    Died { node: NodeIndex, exit_code: i64 },
+    /// The engine says that something else happened to a container.
+    Changed { node: NodeIndex, action: String },
+    /// What the engine says when asked; none: there is no such container.
+    Seen {
+        node: NodeIndex,
+        container: String,
+        asked: u64,
+        status: Option<EngineStatus>,
+    },
+    /// A step of the engine is over; what the engine says now follows as [`Input::Seen`], before.
+    Done {
+        node: NodeIndex,
+        serial: u64,
+        result: Result<(), String>,
+    },
+    /// All changes of links hold.
+    LinksHold { at: u64 },
+    /// Packets that devices dropped since the agent's start.
+    Drops { total: u64 },
+    /// A client asks.
+    Request { client: u64, request: Request },
+    /// A client is gone.
+    ClientGone { client: u64 },
+}
+
+/// A container's state, from the engine.
+#[derive(Clone, Debug)]
+pub(super) struct EngineStatus {
+    /// `running`, `paused`, `exited`, ….
+    pub status: String,
+    /// Exit code of its last end.
+    pub exit_code: i64,
+}
+
+/// Something to be done.
+#[derive(Debug)]
+pub(super) enum Action {
+    /// Wire the namespace of a caller at the gate.
+    WireKnock {
+        node: NodeIndex,
+        knock: Knock,
+        serial: u64,
+    },
+    /// Wire the namespace of a container's first process.
+    WireContainer {
+        node: NodeIndex,
+        container: String,
+        serial: u64,
+    },
+    /// Give a wired device to the fabric.
+    Attach { node: NodeIndex, serial: u64 },
+    /// Close a wired device that nobody wants any more.
+    Discard { serial: u64 },
+    /// Take a node's device from the fabric.
+    Detach { node: NodeIndex },
+    /// Hold a node's namespace.
+    Pin { node: NodeIndex },
+    /// Let go of it.
+    Unpin { node: NodeIndex },
+    /// Let a caller pass.
+    OpenGate { knock: Knock },
+    /// Hang up on a caller, who knocks again.
+    DropKnock { knock: Knock },
+    /// Tell a node's program.
+    Send { conn: Conn, message: ToNode },
+    /// Hang up on a node's program.
+    Close { conn: Conn },
+    /// Change links, all at once; answered by [`Input::LinksHold`].
+    Links(Vec<LinkChange>),
+    /// A step of the engine; answered by [`Input::Seen`], then [`Input::Done`].
+    Operate {
+        node: NodeIndex,
+        container: String,
+        serial: u64,
+        operation: Operation,
+    },
+    /// Ask the engine; answered by [`Input::Seen`].
+    Inspect { node: NodeIndex, container: String },
+    /// Open the record of a new run.
+    OpenRun { id: String },
+    /// Go on with the record of a run that was begun before.
+    ReopenRun { id: String },
+    /// Record an event.
+    Event(Event),
+    /// Record requests of a node.
+    Latency {
+        node: NodeIndex,
+        counts: Vec<LatencyCount>,
+    },
+    /// Record values of a node.
+    Samples {
+        node: NodeIndex,
+        t: i64,
+        samples: Vec<Sample>,
+    },
+    /// Complete the record.
+    CloseRun { drops: u64 },
+    /// Answer a client; the last answer ends its connection.
+    Reply {
+        client: u64,
+        reply: Reply,
+        last: bool,
+    },
+    /// Answer a client with many events at once.
+    Backlog { client: u64, events: Vec<Event> },
+    /// Log a sentence.
+    Log(String),
+}
+
+/// Requests of one role that ended since the last progress: by outcome and latency.
+pub(super) type Counts = BTreeMap<(&'static str, Op, Outcome), BTreeMap<u64, u64>>;
+
+/// The agent's mind.
+pub(super) struct Core {
+    pub(super) lab: Lab,
+    pub(super) state: State,
+    pub(super) faults: Faults,
+    pub(super) run: Option<Run>,
+    pub(super) last: Option<Last>,
+    pub(super) runs: Vec<String>,
+    pub(super) number: u32,
+    pub(super) load: Option<u64>,
+    pub(super) play_next: Option<u64>,
+    pub(super) clients: BTreeMap<u64, Client>,
+    pub(super) counts: Counts,
+    pub(super) links_down: BTreeSet<(NodeIndex, NodeIndex)>,
+    pub(super) actions: VecDeque<Action>,
+    pub(super) serial: u64,
+    pub(super) drops: u64,
+    pub(super) second: u64,
+    pub(super) created: u64,
+    pub(super) boot: String,
+    pub(super) unix_time: u64,
+}
+
+impl Core {
+    /// A new lab, of which nothing was played.
+    pub fn new(lab: Lab, boot: String, created: u64) -> Core {
+        Core {
+            state: State::new(&lab),
+            faults: Faults::new(&lab, Vec::new()),
+            lab,
+            run: None,
+            last: None,
+            runs: Vec::new(),
+            number: 0,
+            load: None,
+            play_next: None,
+            clients: BTreeMap::new(),
+            counts: Counts::new(),
+            links_down: BTreeSet::new(),
+            actions: VecDeque::new(),
+            serial: 0,
+            drops: 0,
+            second: 0,
+            created,
+            boot,
+            unix_time: created,
+        }
+    }
+
+    /// Takes what happened at `now` (CLOCK_MONOTONIC ns); [`Core::next_action`] says what to do.
+    pub fn handle(&mut self, now: u64, input: Input) {
+        match input {
+            Input::Knock {
+                knock,
+                node,
+                container,
+                netns,
+            } => {
+                self.knocked(now, knock, node, container, netns);
+            }
+            Input::Wired {
+                node,
+                serial,
+                result,
+            } => self.wired(now, node, serial, result),
+            Input::DeviceLost { node } => self.device_lost(node),
+            Input::PinFailed { node, why } => self.pin_failed(now, node, &why),
+            Input::Hello {
+                conn,
+                netns,
+                protocol,
+            } => self.hello(conn, netns, protocol),
+            Input::Ready { conn } => self.node_ready(now, conn),
+            Input::Report { conn, report } => self.reported(now, conn, report),
+            Input::Problem { conn, text } => self.problem(now, conn, &text),
+            Input::ConnClosed { conn, why } => self.conn_closed(now, conn, why),
+            Input::Died { node, exit_code } => {
+                self.died(now, node, exit_code);
+                self.inspect(node);
+            }
+            Input::Changed { node, action } => self.changed(now, node, &action),
+            Input::Seen {
+                node,
+                container,
+                asked,
+                status,
+            } => {
+                self.seen(now, asked, node, container, status);
+            }
+            Input::Done {
+                node,
+                serial,
+                result,
+            } => self.done(now, node, serial, result),
+            Input::LinksHold { at } => self.faults.links_hold(at),
+            Input::Drops { total } => self.drops = total,
+            Input::Request { client, request } => self.request(now, client, request),
+            Input::ClientGone { client } => self.client_gone(client),
+        }
+        self.advance(now);
+    }
+
+    /// Does what the time alone makes due. To be called at [`Core::next_wake`], too.
+    pub fn advance(&mut self, now: u64) {
+        self.open_gates(now);
+        self.play(now);
+        self.reconcile(now);
+        if now >= self.second {
+            self.second = now + SECOND;
+            self.every_second(now);
+        }
+        self.answer_waiting(now);
+    }
+
+    /// The next thing to do.
+    pub fn next_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When [`Core::advance`] must be called at the latest.
+    pub fn next_wake(&self, now: u64) -> u64 {
+        let run = self.run.as_ref().and_then(|run| run.next_at());
+        let retries = self
+            .state
+            .members
+            .iter()
+            .filter(|m| m.owned)
+            .map(|m| m.retry_at)
+            .filter(|at| *at > now)
+            .min();
+        let clients = self.clients.values().filter_map(Client::deadline).min();
+        let due = [
+            run,
+            retries,
+            clients,
+            self.faults.next_deadline(),
+            self.closing_deadline(),
+        ];
+        let due = due.into_iter().flatten().filter(|at| *at > now);
+        due.min().unwrap_or(u64::MAX).min(self.second)
+    }
+
+    /// What to write down, so that the agent's death does not end the lab.
+    pub fn position(&self, now: u64) -> Position {
+        let owned = self
+            .state
+            .indices()
+            .filter(|n| self.state.members[n.at()].owned);
+        Position {
+            format: FORMAT,
+            boot: self.boot.clone(),
+            at: now,
+            created: self.created,
+            gates_open: self.state.gates_open,
+            ready: self.state.ready,
+            number: self.number,
+            load: self.load,
+            run: self.run.as_ref().map(|run| run.position(&self.faults)),
+            owned: owned.map(|n| n.0).collect(),
+        }
+    }
+
+    pub(super) fn act(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    pub(super) fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+}
+
+pub(super) const SECOND: u64 = 1_000_000_000;
+/// After a failed step the next is tried this much later.
+pub(super) const RETRY: Duration = Duration::from_millis(500);

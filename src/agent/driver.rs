@@ -1,0 +1,576 @@
+//! Does what the core says: the only place of the agent where things happen.
+//!
+//! Owns devices, pins, connections, the open record and the position on disk. Must not decide.
+
+use super::core::{Action, Core, Input};
+use super::desire::Operation;
+use super::doors::TO_CLIENT;
+use super::identity::{Caller, Identity};
+use super::position::{self, Position};
+use super::recorder::Recorder;
+use super::{AgentError, sys, watch};
+use crate::engine::{Engine, EngineError};
+use crate::fabric::wire::{WireSpec, wire};
+use crate::fabric::{Fabric, Tun};
+use crate::id::NodeIndex;
+use crate::record::event::Event;
+use crate::record::stream::{Reply, Request};
+use netlab_protocol::control::ToNode;
+use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{spawn_blocking, spawn_local};
+use tokio::time::{Instant, timeout};
+
+/// A namespace is wired within this time, or the attempt has failed.
+const WIRING: Duration = Duration::from_secs(10);
+/// Pause before a running container is wired again after a failure.
+const AGAIN: Duration = Duration::from_millis(500);
+/// The position is written at least this often: it is the sign of life.
+const SIGN_OF_LIFE: u64 = 1_000_000_000;
+/// Messages taken before the clock is looked at again.
+const BATCH: usize = 64;
+
+/// What arrives at the driver.
+pub(super) enum Message {
+    /// For the core alone.
+    Input(Input),
+    /// A caller at the gate.
+    Knock {
+        knock: u64,
+        caller: Caller,
+        answer: oneshot::Sender<GateAnswer>,
+    },
+    /// A wiring is over.
+    Wired {
+        node: NodeIndex,
+        serial: u64,
+        result: Result<Wired, String>,
+    },
+    /// A node's program said hello.
+    Program {
+        conn: u64,
+        netns: u64,
+        protocol: u32,
+        sender: mpsc::Sender<ToNode>,
+    },
+    /// A client asks.
+    Client {
+        client: u64,
+        request: Request,
+        sender: mpsc::Sender<Outgoing>,
+    },
+    /// Packets dropped by devices since each was wired.
+    Drops(Vec<(NodeIndex, u64)>),
+}
+
+/// Answer to a caller at the gate; none: hang up.
+#[derive(Debug)]
+pub(super) enum GateAnswer {
+    /// It may pass.
+    Go,
+}
+
+/// A device in its namespace.
+pub(super) struct Wired {
+    tun: Tun,
+    pid: i32,
+    netns: u64,
+}
+
+/// To a client.
+#[derive(Debug)]
+pub(super) enum Outgoing {
+    /// One answer.
+    One(Reply),
+    /// Events of the past.
+    Many(Vec<Event>),
+}
+
+/// A caller that waits at its gate.
+struct Waiting {
+    caller: Option<Caller>,
+    answer: oneshot::Sender<GateAnswer>,
+}
+
+/// What a node's network is in the driver's hands.
+#[derive(Default)]
+struct Port {
+    pid: i32,
+    netns: u64,
+    container: String,
+    pin: Option<OwnedFd>,
+    drops: u64,
+}
+
+/// The agent at work.
+pub(super) struct Driver<E> {
+    pub core: Core,
+    pub engine: Rc<E>,
+    pub identity: Rc<Identity<E>>,
+    pub fabric: Arc<Fabric>,
+    pub recorder: Recorder,
+    pub state: PathBuf,
+    pub ttl: Option<Duration>,
+    pub instance: String,
+    sender: mpsc::Sender<Message>,
+    knocks: HashMap<u64, Waiting>,
+    tuns: HashMap<u64, Wired>,
+    ports: Vec<Port>,
+    programs: HashMap<u64, mpsc::Sender<ToNode>>,
+    clients: HashMap<u64, mpsc::Sender<Outgoing>>,
+    written: Option<Position>,
+    sampled: u64,
+    drops: u64,
+    expired: bool,
+}
+
+impl<E: Engine + 'static> Driver<E> {
+    /// Puts everything in its place; nothing happens yet.
+    #[allow(clippy::too_many_arguments)] // built once, from what the start has made
+    pub fn new(
+        core: Core,
+        engine: Rc<E>,
+        identity: Rc<Identity<E>>,
+        fabric: Fabric,
+        recorder: Recorder,
+        places: &super::Places,
+        lease: (Option<Duration>, String),
+        sender: mpsc::Sender<Message>,
+    ) -> Driver<E> {
+        let ports = core.lab.nodes.iter().map(|_| Port::default()).collect();
+        Driver {
+            core,
+            engine,
+            identity,
+            fabric: Arc::new(fabric),
+            recorder,
+            state: places.state.clone(),
+            ttl: lease.0,
+            instance: lease.1,
+            sender,
+            knocks: HashMap::new(),
+            tuns: HashMap::new(),
+            ports,
+            programs: HashMap::new(),
+            clients: HashMap::new(),
+            written: None,
+            sampled: 0,
+            drops: 0,
+            expired: false,
+        }
+    }
+
+    /// Works until `end` is over.
+    ///
+    /// # Errors
+    /// What the agent cannot live without: the fabric, the record.
+    pub async fn run(
+        &mut self,
+        mut inbox: mpsc::Receiver<Message>,
+        end: impl Future<Output = ()>,
+    ) -> Result<(), AgentError> {
+        let mut end = std::pin::pin!(end);
+        loop {
+            self.every_now_and_then()?;
+            let now = sys::now();
+            let wait = Duration::from_nanos(self.core.next_wake(now).saturating_sub(now));
+            tokio::select! {
+                () = &mut end => return self.finish(),
+                message = inbox.recv() => {
+                    let mut next = message;
+                    for _ in 0..BATCH {
+                        let Some(message) = next else { break };
+                        self.take(message)?;
+                        next = inbox.try_recv().ok();
+                    }
+                    if let Some(message) = next {
+                        self.take(message)?;
+                    }
+                }
+                () = tokio::time::sleep_until(Instant::now() + wait) => {}
+            }
+            self.core.unix_time = sys::unix_time();
+            self.core.advance(sys::now());
+            self.act()?;
+        }
+    }
+
+    fn finish(&mut self) -> Result<(), AgentError> {
+        self.recorder.flush()?;
+        self.write_position(sys::now())
+    }
+
+    /// Feeds the core and does at once what it says.
+    pub fn take(&mut self, message: Message) -> Result<(), AgentError> {
+        let input = match message {
+            Message::Input(input) => input,
+            Message::Knock {
+                knock,
+                caller,
+                answer,
+            } => {
+                let (node, container, netns) =
+                    (caller.node, caller.container.clone(), caller.netns);
+                let caller = Some(caller);
+                self.knocks.insert(knock, Waiting { caller, answer });
+                self.core.handle(
+                    sys::now(),
+                    Input::Knock {
+                        knock,
+                        node,
+                        container,
+                        netns,
+                    },
+                );
+                self.act()?;
+                // Whoever is not wired now does not need its namespace held.
+                if let Some(waiting) = self.knocks.get_mut(&knock) {
+                    waiting.caller = None;
+                }
+                return Ok(());
+            }
+            Message::Wired {
+                node,
+                serial,
+                result,
+            } => {
+                let result = result.map(|wired| {
+                    let netns = wired.netns;
+                    self.tuns.insert(serial, wired);
+                    netns
+                });
+                Input::Wired {
+                    node,
+                    serial,
+                    result,
+                }
+            }
+            Message::Program {
+                conn,
+                netns,
+                protocol,
+                sender,
+            } => {
+                self.programs.insert(conn, sender);
+                Input::Hello {
+                    conn,
+                    netns,
+                    protocol,
+                }
+            }
+            Message::Client {
+                client,
+                request,
+                sender,
+            } => {
+                self.clients.insert(client, sender);
+                Input::Request { client, request }
+            }
+            Message::Drops(drops) => Input::Drops {
+                total: self.add_drops(&drops),
+            },
+        };
+        if let Input::ConnClosed { conn, .. } = &input {
+            self.programs.remove(conn);
+        }
+        if let Input::ClientGone { client } = &input {
+            self.clients.remove(client);
+        }
+        self.core.handle(sys::now(), input);
+        self.act()
+    }
+
+    /// Does what the core has decided, in its order.
+    pub fn act(&mut self) -> Result<(), AgentError> {
+        while let Some(action) = self.core.next_action() {
+            self.do_one(action)?;
+        }
+        Ok(())
+    }
+
+    fn do_one(&mut self, action: Action) -> Result<(), AgentError> {
+        match action {
+            Action::WireKnock {
+                node,
+                knock,
+                serial,
+            } => self.wire_knock(node, knock, serial),
+            Action::WireContainer {
+                node,
+                container,
+                serial,
+            } => {
+                self.wire_container(node, container, serial);
+            }
+            Action::Attach { node, serial } => self.attach(node, serial)?,
+            Action::Discard { serial } => drop(self.tuns.remove(&serial)),
+            Action::Detach { node } => self.fabric.detach(node)?,
+            Action::Pin { node } => self.pin(node),
+            Action::Unpin { node } => self.ports[node.at()].pin = None,
+            Action::OpenGate { knock } => {
+                if let Some(waiting) = self.knocks.remove(&knock) {
+                    let _ = waiting.answer.send(GateAnswer::Go); // it may have hung up
+                }
+            }
+            Action::DropKnock { knock } => drop(self.knocks.remove(&knock)),
+            Action::Send { conn, message } => self.tell_program(conn, message),
+            Action::Close { conn } => drop(self.programs.remove(&conn)),
+            Action::Links(changes) => {
+                let at = self.fabric.change(&changes)?;
+                self.core.handle(sys::now(), Input::LinksHold { at });
+            }
+            Action::Operate {
+                node,
+                container,
+                serial,
+                operation,
+            } => {
+                self.operate(node, container, serial, operation);
+            }
+            Action::Inspect { node, container } => self.inspect(node, container),
+            Action::OpenRun { id } => self.recorder.open(&id, &self.core.lab, &self.fabric)?,
+            Action::ReopenRun { id } => self.recorder.reopen(&id, &self.fabric)?,
+            Action::Event(event) => self.recorder.event(&event)?,
+            Action::Latency { node, counts } => {
+                self.recorder
+                    .latency(self.core.lab.nodes[node.at()].name.as_str(), &counts)?;
+            }
+            Action::Samples { node, t, samples } => {
+                let name = self.core.lab.nodes[node.at()].name.as_str();
+                self.recorder.samples(t, name, &samples)?;
+            }
+            Action::CloseRun { drops } => self.recorder.close(drops, &self.fabric)?,
+            Action::Reply {
+                client,
+                reply,
+                last,
+            } => self.reply(client, reply, last),
+            Action::Backlog { client, events } => {
+                if let Some(sender) = self.clients.get(&client) {
+                    let _ = sender.try_send(Outgoing::Many(events)); // the first in its queue
+                }
+            }
+            Action::Log(text) => tracing::info!("{text}"),
+        }
+        Ok(())
+    }
+
+    fn wire_spec(&self, node: NodeIndex) -> WireSpec {
+        let addresses = self.core.lab.nodes[node.at()].addresses;
+        WireSpec::new(addresses.v4, addresses.v6)
+    }
+
+    fn wire_knock(&mut self, node: NodeIndex, knock: u64, serial: u64) {
+        let caller = self
+            .knocks
+            .get_mut(&knock)
+            .and_then(|waiting| waiting.caller.take());
+        let (spec, inbox) = (self.wire_spec(node), self.sender.clone());
+        spawn_local(async move {
+            let result = match caller {
+                Some(caller) => wire_caller(caller, spec).await,
+                None => Err("its gate hung up".into()),
+            };
+            let _ = inbox
+                .send(Message::Wired {
+                    node,
+                    serial,
+                    result,
+                })
+                .await; // the agent may be ending
+        });
+    }
+
+    fn wire_container(&mut self, node: NodeIndex, container: String, serial: u64) {
+        let (spec, inbox) = (self.wire_spec(node), self.sender.clone());
+        let (engine, identity) = (Rc::clone(&self.engine), Rc::clone(&self.identity));
+        spawn_local(async move {
+            let result = async {
+                let state = engine.inspect(&container).await.map_err(|e| said(&e))?;
+                let pid = state.map_or(0, |state| state.pid);
+                let caller = identity.open(pid, node, container).map_err(|e| said(&e))?;
+                wire_caller(caller, spec).await
+            };
+            let result = result.await;
+            if result.is_err() {
+                tokio::time::sleep(AGAIN).await;
+            }
+            let _ = inbox
+                .send(Message::Wired {
+                    node,
+                    serial,
+                    result,
+                })
+                .await; // the agent may be ending
+        });
+    }
+
+    fn attach(&mut self, node: NodeIndex, serial: u64) -> Result<(), AgentError> {
+        let Some(Wired { tun, pid, netns }) = self.tuns.remove(&serial) else {
+            return Ok(());
+        };
+        let member = &self.core.state.members[node.at()];
+        let port = &mut self.ports[node.at()];
+        (port.pid, port.netns, port.drops) = (pid, netns, 0);
+        port.container = member.container.clone().unwrap_or_default();
+        self.fabric.attach(node, tun)?;
+        Ok(())
+    }
+
+    /// Holds the namespace of a node, so that its kernel goes on answering when its processes end.
+    fn pin(&mut self, node: NodeIndex) {
+        let port = &mut self.ports[node.at()];
+        let why = match self.identity.open(port.pid, node, port.container.clone()) {
+            Ok(caller) if caller.netns == port.netns => {
+                port.pin = Some(caller.namespace);
+                return;
+            }
+            Ok(_) => "its network has changed".to_owned(),
+            Err(why) => said(&why),
+        };
+        self.core.handle(sys::now(), Input::PinFailed { node, why });
+    }
+
+    fn tell_program(&mut self, conn: u64, message: ToNode) {
+        let full = |sender: &mpsc::Sender<ToNode>| sender.try_send(message).is_err();
+        if self.programs.get(&conn).is_some_and(full) {
+            // It does not read: it is hung up on, and connects again when it is better.
+            self.programs.remove(&conn);
+        }
+    }
+
+    fn operate(&mut self, node: NodeIndex, container: String, serial: u64, operation: Operation) {
+        let (engine, inbox) = (Rc::clone(&self.engine), self.sender.clone());
+        spawn_local(async move {
+            let result = match operation {
+                Operation::Kill => engine.kill(&container, "SIGKILL").await,
+                Operation::Stop(grace) => engine.stop(&container, grace).await,
+                Operation::Pause => engine.pause(&container).await,
+                Operation::Unpause => engine.unpause(&container).await,
+                Operation::Start => engine.start(&container).await,
+            };
+            if let Some(seen) = watch::see(&*engine, node, container).await {
+                let _ = inbox.send(Message::Input(seen)).await; // the agent may be ending
+            }
+            let result = result.map_err(|error| said(&error));
+            let done = Input::Done {
+                node,
+                serial,
+                result,
+            };
+            let _ = inbox.send(Message::Input(done)).await;
+        });
+    }
+
+    fn inspect(&self, node: NodeIndex, container: String) {
+        let (engine, inbox) = (Rc::clone(&self.engine), self.sender.clone());
+        spawn_local(async move {
+            if let Some(seen) = watch::see(&*engine, node, container).await {
+                let _ = inbox.send(Message::Input(seen)).await; // the agent may be ending
+            }
+        });
+    }
+
+    /// A slow reader misses progress first, then is hung up on; the agent never waits for one.
+    fn reply(&mut self, client: u64, reply: Reply, last: bool) {
+        let Some(sender) = self.clients.get(&client) else {
+            return;
+        };
+        let crowded = sender.capacity() < TO_CLIENT / 2;
+        let told = match &reply {
+            Reply::Progress(_) if crowded => true,
+            _ => sender.try_send(Outgoing::One(reply)).is_ok(),
+        };
+        if !told {
+            self.core.handle(sys::now(), Input::ClientGone { client });
+        }
+        if last || !told {
+            self.clients.remove(&client);
+        }
+    }
+
+    fn add_drops(&mut self, drops: &[(NodeIndex, u64)]) -> u64 {
+        for &(node, total) in drops {
+            let port = &mut self.ports[node.at()];
+            self.drops += total.saturating_sub(port.drops);
+            port.drops = total;
+        }
+        self.drops
+    }
+
+    /// Position, record and lease.
+    fn every_now_and_then(&mut self) -> Result<(), AgentError> {
+        let now = sys::now();
+        if now >= self.sampled + SIGN_OF_LIFE {
+            self.sampled = now;
+            self.recorder.flush()?;
+            self.sample_drops();
+            let over = |ttl: Duration| sys::unix_time() >= self.core.created + ttl.as_secs();
+            if !self.expired && self.ttl.is_some_and(over) {
+                self.expired = true;
+                let expire = super::lease::expire(Rc::clone(&self.engine), self.instance.clone());
+                spawn_local(expire);
+            }
+        }
+        self.write_position(now)
+    }
+
+    fn sample_drops(&self) {
+        let (fabric, inbox) = (Arc::clone(&self.fabric), self.sender.clone());
+        spawn_blocking(move || {
+            if let Ok(drops) = fabric.undeclared_drops() {
+                let _ = inbox.blocking_send(Message::Drops(drops)); // the agent may be ending
+            }
+        });
+    }
+
+    fn write_position(&mut self, now: u64) -> Result<(), AgentError> {
+        let position = self.core.position(now);
+        let due = self.written.as_ref().is_none_or(|written| {
+            let same = Position {
+                at: written.at,
+                ..position.clone()
+            } == *written;
+            !same || now >= written.at + SIGN_OF_LIFE
+        });
+        if due {
+            position::write(&self.state, &position).map_err(AgentError::Position)?;
+            self.written = Some(position);
+        }
+        Ok(())
+    }
+}
+
+async fn wire_caller(caller: Caller, spec: WireSpec) -> Result<Wired, String> {
+    let (pid, netns) = (caller.pid, caller.netns);
+    // The namespace is closed with `caller`, whatever comes of the wiring.
+    let wiring = spawn_blocking(move || wire(caller.namespace.as_fd(), &spec));
+    match timeout(WIRING, wiring).await {
+        Err(_) => Err(format!("it took more than {}s", WIRING.as_secs())),
+        Ok(Err(error)) => Err(said(&error)),
+        Ok(Ok(Err(error))) => Err(said(&error)),
+        Ok(Ok(Ok(tun))) => Ok(Wired { tun, pid, netns }),
+    }
+}
+
+/// An error with all its causes in one line.
+pub(super) fn said(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+impl From<EngineError> for AgentError {
+    fn from(error: EngineError) -> AgentError {
+        AgentError::Engine(error)
+    }
+}

@@ -1,0 +1,267 @@
+//! The process inside the lab: wires nodes, owns the fabric, plays the timeline, collects samples,
+//! keeps record, position and lease.
+//!
+//! Owns what happens from the start of its container to its end. Must not print, nor parse the
+//! topology: it is given `lab.json` and `agent.json`.
+//!
+//! ```text
+//!  doors (gate, control, attach sockets) ─┐            ┌─► fabric, engine, wiring
+//!  watch (events of the engine) ──────────┼─► driver ──┼─► recorder, position on disk
+//!  clock ─────────────────────────────────┘    ▲ │     └─► answers to nodes and clients
+//!                                       Action │ │ Input
+//!                                             core (pure): state · play · apply · desire · player
+//! ```
+//!
+//! Everything the core knows came as an [`core::Input`]; everything it wants leaves as an
+//! [`core::Action`]. So whole lives of labs are tested without engine, network or clock.
+
+mod apply;
+mod attach;
+mod collect;
+mod core;
+mod desire;
+mod doors;
+mod driver;
+mod identity;
+mod lease;
+mod nodes;
+mod play;
+mod player;
+mod position;
+mod recorder;
+mod requests;
+mod resume;
+mod state;
+mod sys;
+#[cfg(test)]
+mod tests;
+mod watch;
+#[cfg(test)]
+mod world;
+
+pub use attach::attach;
+
+use self::core::Core;
+use self::doors::Doors;
+use self::driver::{Driver, Message};
+use self::identity::Identity;
+use self::recorder::Recorder;
+use crate::engine::{ConnectError, Docker, Engine, EngineError};
+use crate::fabric::{self, Fabric, FabricError};
+use crate::id::NodeIndex;
+use crate::lab::Lab;
+use crate::plan::{AGENT_ENGINE_SOCKET, AGENT_GATE, AGENT_STATE, AgentConfig};
+use crate::record::WriteError;
+use std::cell::Cell;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+/// Messages that may wait for the driver; who sends more waits.
+const INBOX: usize = 1024;
+/// Threads for wiring and sampling.
+const BLOCKING_THREADS: usize = 8;
+
+/// Why the agent ends; the engine starts it again.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// A file that the CLI puts into the lab's volume.
+    #[error("{} cannot be read: the lab is half-made, take it down", path.display())]
+    Config {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The kernel does not let the agent give up rights, or tell the boot.
+    #[error("the agent could not set itself up")]
+    Start(#[source] io::Error),
+    /// No engine.
+    #[error("the agent cannot reach the engine at {AGENT_ENGINE_SOCKET}")]
+    Connect(#[source] ConnectError),
+    /// A call to the engine.
+    #[error("the engine refused")]
+    Engine(#[source] EngineError),
+    /// The fabric.
+    #[error("the fabric failed")]
+    Fabric(#[from] FabricError),
+    /// A socket in the lab's volume.
+    #[error("a socket could not be opened in the lab's volume")]
+    Socket(#[source] io::Error),
+    /// The record.
+    #[error("the record could not be written")]
+    Record(#[from] WriteError),
+    /// The position.
+    #[error("the agent's position could not be read or written")]
+    Position(#[source] io::Error),
+}
+
+/// Where the agent finds and puts things.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The folder that nodes see as `/.netlab`.
+    pub gate: PathBuf,
+    /// The agent's own folder.
+    pub state: PathBuf,
+}
+
+impl Default for Places {
+    /// Those of the agent's container.
+    fn default() -> Places {
+        Places {
+            gate: AGENT_GATE.into(),
+            state: AGENT_STATE.into(),
+        }
+    }
+}
+
+/// Runs the agent in its container until SIGTERM: `netlab agent`.
+///
+/// # Errors
+/// What the agent cannot live without.
+pub fn run() -> Result<(), AgentError> {
+    // Before any thread is started: rights belong to threads.
+    let capabilities = sys::drop_capabilities().map_err(AgentError::Start)?;
+    runtime()?.block_on(async {
+        let endpoint = format!("unix://{AGENT_ENGINE_SOCKET}");
+        let engine = Docker::connect_to(&endpoint)
+            .await
+            .map_err(AgentError::Connect)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(AgentError::Start)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(AgentError::Start)?;
+        let end = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        serve(engine, Places::default(), capabilities, end).await
+    })
+}
+
+/// The runtime that the agent works in: one thread, and a few for calls that block.
+///
+/// # Errors
+/// The kernel's.
+pub fn runtime() -> Result<tokio::runtime::Runtime, AgentError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+        .map_err(AgentError::Start)
+}
+
+/// The agent with any engine and in any folders, until `end` is over.
+///
+/// # Errors
+/// What the agent cannot live without.
+pub async fn serve<E: Engine + 'static>(
+    engine: E,
+    places: Places,
+    capabilities: Vec<String>,
+    end: impl Future<Output = ()>,
+) -> Result<(), AgentError> {
+    let local = tokio::task::LocalSet::new();
+    local
+        .run_until(serve_locally(engine, places, capabilities, end))
+        .await
+}
+
+async fn serve_locally<E: Engine + 'static>(
+    engine: E,
+    places: Places,
+    capabilities: Vec<String>,
+    end: impl Future<Output = ()>,
+) -> Result<(), AgentError> {
+    let config: AgentConfig = read_json(&places.state.join("agent.json"))?;
+    let lab: Lab = read_json(&places.state.join("lab.json"))?;
+    let boot = sys::boot_id().map_err(AgentError::Start)?;
+    let found = position::read(&places.state).map_err(AgentError::Position)?;
+    let created = found
+        .as_ref()
+        .map_or_else(sys::unix_time, |position| position.created);
+
+    let fabric = Fabric::start(fabric_config(&lab))?;
+    let engine = Rc::new(engine);
+    let identity = Rc::new(Identity::new(Rc::clone(&engine), &config.instance, &lab));
+    let recorder = Recorder::new(places.state.join("runs"), capabilities, config.build);
+    let (sender, inbox) = mpsc::channel(INBOX);
+    watch_devices(&fabric, &sender)?;
+
+    let mut core = Core::new(lab, boot.clone(), created);
+    core.runs = recorder.ids();
+    let last = core
+        .runs
+        .last()
+        .map_or_else(Vec::new, |id| recorder.events(id));
+    core.resume(sys::now(), position::resume(found, &boot), last);
+    let nodes = core.lab.nodes.len();
+    let lease = (config.ttl, config.instance.clone());
+    let watched = watch::watch(
+        Rc::clone(&engine),
+        Rc::clone(&identity),
+        config.instance,
+        sender.clone(),
+    );
+    let doors = Rc::new(Doors {
+        identity: Rc::clone(&identity),
+        inbox: sender.clone(),
+        next: Cell::new(0),
+        nodes,
+    });
+    let mut driver = Driver::new(
+        core, engine, identity, fabric, recorder, &places, lease, sender,
+    );
+    driver.act()?;
+    doors
+        .open(&places.gate, &places.state)
+        .map_err(AgentError::Socket)?;
+    tokio::task::spawn_local(watched);
+    tracing::info!(nodes, "the agent is at work");
+    driver.run(inbox, end).await
+}
+
+/// A device that vanishes is told to the driver, whatever the engine says.
+fn watch_devices(fabric: &Fabric, sender: &mpsc::Sender<Message>) -> Result<(), AgentError> {
+    let sender = sender.clone();
+    fabric.on_lost_device(move |node| {
+        let lost = Message::Input(self::core::Input::DeviceLost { node });
+        let _ = sender.try_send(lost); // the engine's die event says the same
+    })?;
+    Ok(())
+}
+
+fn fabric_config(lab: &Lab) -> fabric::Config {
+    let node = |node: &crate::lab::Node| fabric::NodeConfig {
+        name: node.name.to_string(),
+        v4: node.addresses.v4,
+        v6: node.addresses.v6,
+        uplink: node.uplink,
+    };
+    let mut names = lab.groups.clone();
+    for (at, node) in lab.nodes.iter().enumerate() {
+        names.insert(node.name.to_string(), vec![NodeIndex(at as u32)]);
+    }
+    let links = lab.links.others.iter();
+    fabric::Config {
+        seed: lab.seed,
+        nodes: lab.nodes.iter().map(node).collect(),
+        resolver: (lab.network.resolver.v4, lab.network.resolver.v6),
+        names,
+        default_link: lab.links.default,
+        links: links
+            .map(|link| (link.from, link.to, link.properties))
+            .collect(),
+    }
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, AgentError> {
+    let read = || -> io::Result<T> { Ok(serde_json::from_slice(&std::fs::read(path)?)?) };
+    read().map_err(|source| AgentError::Config {
+        path: path.to_owned(),
+        source,
+    })
+}

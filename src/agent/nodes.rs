@@ -1,0 +1,377 @@
+//! What happens to nodes: gates, devices, programs, and the engine's view of them. Pure.
+
+use super::apply::after;
+use super::core::{Action, Core, EngineStatus, RETRY};
+use super::desire::{Actual, Desired, Operation, next_operation, overtakes};
+use super::state::{Conn, Knock, Netns};
+use crate::id::NodeIndex;
+use crate::record::event::What;
+use netlab_protocol::PROTOCOL;
+use netlab_protocol::control::{Configure, ToNode};
+
+impl Core {
+    pub(super) fn knocked(
+        &mut self,
+        now: u64,
+        knock: Knock,
+        node: NodeIndex,
+        container: String,
+        netns: Netns,
+    ) {
+        let serial = self.next_serial();
+        let member = &mut self.state.members[node.at()];
+        member.container = Some(container);
+        member.actual = Actual::Running { passed: false };
+        member.beyond = false;
+        (member.heard, member.changed) = (now, now);
+        member.knocks.push(knock);
+        let known = member.port == Some(netns) || member.wiring.is_some_and(|w| w.1 == netns);
+        if known {
+            return;
+        }
+        self.let_go(node);
+        self.state.members[node.at()].wiring = Some((serial, netns));
+        self.act(Action::WireKnock {
+            node,
+            knock,
+            serial,
+        });
+    }
+
+    /// Takes device and pin from a node.
+    fn let_go(&mut self, node: NodeIndex) {
+        let member = &mut self.state.members[node.at()];
+        let (pinned, port) = (std::mem::take(&mut member.pinned), member.port.take());
+        if pinned {
+            self.act(Action::Unpin { node });
+        }
+        if port.is_some() {
+            self.act(Action::Detach { node });
+        }
+    }
+
+    pub(super) fn wired(
+        &mut self,
+        now: u64,
+        node: NodeIndex,
+        serial: u64,
+        result: Result<Netns, String>,
+    ) {
+        let member = &mut self.state.members[node.at()];
+        let expected = member.wiring.is_some_and(|w| w.0 == serial);
+        if expected {
+            member.wiring = None;
+        }
+        match result {
+            Ok(netns) if expected => {
+                member.port = Some(netns);
+                if member.beyond && matches!(member.actual, Actual::Running { .. }) {
+                    self.pass(now, node);
+                }
+                self.act(Action::Attach { node, serial });
+                let node = self.name(node);
+                self.event(now, What::NodeWired { node });
+            }
+            Ok(_) => self.act(Action::Discard { serial }),
+            Err(why) => {
+                let knocks = std::mem::take(&mut member.knocks);
+                let beyond = std::mem::take(&mut member.beyond);
+                for knock in knocks {
+                    self.act(Action::DropKnock { knock });
+                }
+                if expected && beyond {
+                    self.state.members[node.at()].actual = Actual::Unknown;
+                    self.inspect(node);
+                }
+                self.complain(now, node, format!("its network could not be wired: {why}"));
+            }
+        }
+    }
+
+    pub(super) fn device_lost(&mut self, node: NodeIndex) {
+        let member = &mut self.state.members[node.at()];
+        if !member.pinned && member.wiring.is_none() && member.port.take().is_some() {
+            self.act(Action::Detach { node });
+        }
+    }
+
+    pub(super) fn pin_failed(&mut self, now: u64, node: NodeIndex, why: &str) {
+        self.state.members[node.at()].pinned = false;
+        let text = format!("its kernel falls silent, because its network could not be held: {why}");
+        self.note(now, Some(node), text);
+    }
+
+    pub(super) fn open_gates(&mut self, now: u64) {
+        for (node, knock) in self.state.openable() {
+            self.act(Action::OpenGate { knock });
+            self.pass(now, node);
+        }
+        self.state.note_ready();
+    }
+
+    /// The node is beyond its gate.
+    fn pass(&mut self, now: u64, node: NodeIndex) {
+        let member = &mut self.state.members[node.at()];
+        member.actual = Actual::Running { passed: true };
+        (member.heard, member.changed) = (now, now);
+        if member.role.is_none() && !member.ready {
+            member.ready = true;
+            let node = self.name(node);
+            self.event(now, What::NodeReady { node });
+        }
+    }
+
+    pub(super) fn hello(&mut self, conn: Conn, netns: Netns, protocol: u32) {
+        let node = self.state.by_port(netns);
+        let role = node.and_then(|n| self.state.members[n.at()].role.clone());
+        let (Some(node), Some(role), PROTOCOL) = (node, role, protocol) else {
+            self.act(Action::Close { conn });
+            return;
+        };
+        if let Some(before) = self.state.members[node.at()].conn.replace(conn) {
+            self.act(Action::Close { conn: before });
+        }
+        let configure = Configure {
+            protocol: PROTOCOL,
+            node: self.name(node),
+            seed: self.lab.seed,
+            role,
+        };
+        let message = ToNode::Configure(configure);
+        self.act(Action::Send { conn, message });
+    }
+
+    pub(super) fn node_ready(&mut self, now: u64, conn: Conn) {
+        let Some(node) = self.state.by_conn(conn) else {
+            return;
+        };
+        let member = &mut self.state.members[node.at()];
+        member.heard = now;
+        if !std::mem::replace(&mut member.ready, true) {
+            let node = self.name(node);
+            self.event(now, What::NodeReady { node });
+        }
+        if let Some(at) = self.load {
+            let run = self.number;
+            self.act(Action::Send {
+                conn,
+                message: ToNode::Go { run, at },
+            });
+        }
+    }
+
+    pub(super) fn problem(&mut self, now: u64, conn: Conn, text: &str) {
+        if let Some(node) = self.state.by_conn(conn) {
+            let member = &mut self.state.members[node.at()];
+            member.problems += 1;
+            if member.problems > 20 {
+                return;
+            }
+            let text: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
+            self.note(now, Some(node), text);
+        }
+    }
+
+    pub(super) fn conn_closed(&mut self, now: u64, conn: Conn, why: Option<String>) {
+        let Some(node) = self.state.by_conn(conn) else {
+            return;
+        };
+        self.state.members[node.at()].conn = None;
+        if let Some(why) = why {
+            self.note(now, Some(node), format!("it was cut off: {why}"));
+        }
+    }
+
+    pub(super) fn died(&mut self, now: u64, node: NodeIndex, exit_code: i64) {
+        let fault = self.faults.killer(node).map(str::to_owned);
+        let member = &mut self.state.members[node.at()];
+        if member.actual == Actual::Dead {
+            return;
+        }
+        member.actual = Actual::Dead;
+        member.changed = now;
+        member.ready = false;
+        member.beyond = false;
+        member.wiring = None;
+        let knocks = std::mem::take(&mut member.knocks);
+        let (conn, pinned) = (member.conn.take(), member.pinned);
+        for knock in knocks {
+            self.act(Action::DropKnock { knock });
+        }
+        if let Some(conn) = conn {
+            self.act(Action::Close { conn });
+        }
+        if !pinned {
+            self.let_go(node);
+        }
+        let name = self.name(node);
+        if fault.is_none() {
+            self.reason(format!(
+                "`{name}` died with exit code {exit_code}, and no fault wanted it"
+            ));
+        }
+        let node = name;
+        self.event(
+            now,
+            What::NodeDied {
+                node,
+                exit_code,
+                fault,
+            },
+        );
+    }
+
+    pub(super) fn changed(&mut self, now: u64, node: NodeIndex, action: &str) {
+        match action {
+            "oom" => {
+                let text = "the kernel killed one of its processes for its memory limit".to_owned();
+                self.note(now, Some(node), text);
+            }
+            "destroy" => self.died(now, node, -1),
+            "start" | "pause" | "unpause" => self.inspect(node),
+            _ => {}
+        }
+    }
+
+    pub(super) fn inspect(&mut self, node: NodeIndex) {
+        if let Some(container) = self.state.members[node.at()].container.clone() {
+            self.act(Action::Inspect { node, container });
+        }
+    }
+
+    pub(super) fn seen(
+        &mut self,
+        now: u64,
+        asked: u64,
+        node: NodeIndex,
+        container: String,
+        status: Option<EngineStatus>,
+    ) {
+        let serial = self.next_serial();
+        let gates_open = self.state.gates_open;
+        let member = &mut self.state.members[node.at()];
+        member.container = Some(container.clone());
+        if asked < member.changed {
+            return;
+        }
+        let before = member.actual;
+        let Some(status) = status else {
+            return self.died(now, node, -1);
+        };
+        match status.status.as_str() {
+            "running" => {
+                member.actual = match before {
+                    Actual::Running { .. } => before,
+                    Actual::Paused => Actual::Running { passed: true },
+                    Actual::Dead | Actual::Unknown => Actual::Running { passed: false },
+                }
+            }
+            "paused" => member.actual = Actual::Paused,
+            "exited" | "dead" => return self.died(now, node, status.exit_code),
+            _ => return,
+        }
+        // After the agent's own restart nobody knocks: the node is beyond its gate.
+        if before == Actual::Unknown
+            && gates_open
+            && member.port.is_none()
+            && member.wiring.is_none()
+        {
+            member.beyond = true;
+            member.wiring = Some((serial, 0));
+            self.act(Action::WireContainer {
+                node,
+                container,
+                serial,
+            });
+        }
+    }
+
+    pub(super) fn done(
+        &mut self,
+        now: u64,
+        node: NodeIndex,
+        serial: u64,
+        result: Result<(), String>,
+    ) {
+        let member = &mut self.state.members[node.at()];
+        if member.under_way.is_some_and(|(s, _)| s == serial) {
+            member.under_way = None;
+            member.retry_at = after(now, RETRY);
+        }
+        match result {
+            Ok(()) => member.complaint.clear(),
+            Err(why) => self.complain(
+                now,
+                node,
+                format!("the engine did not do what it was asked: {why}"),
+            ),
+        }
+    }
+
+    /// Notes a sentence, unless it is the one that was noted last.
+    fn complain(&mut self, now: u64, node: NodeIndex, text: String) {
+        let member = &mut self.state.members[node.at()];
+        if member.complaint != text {
+            member.complaint.clone_from(&text);
+            self.note(now, Some(node), text);
+        }
+    }
+
+    /// Brings every node that a fault has in hand one step closer to what is wanted.
+    pub(super) fn reconcile(&mut self, now: u64) {
+        for node in self.state.indices() {
+            if !self.state.members[node.at()].owned {
+                continue;
+            }
+            let desired = self.faults.desired(node);
+            let member = &self.state.members[node.at()];
+            let back = member.actual == (Actual::Running { passed: true });
+            if desired == Desired::Running && back && !self.faults.touches(node) {
+                let member = &mut self.state.members[node.at()];
+                (member.owned, member.tried) = (false, None);
+                continue;
+            }
+            let next = next_operation(desired, member.actual, true);
+            let Some(operation) = next else {
+                continue;
+            };
+            let free = match member.under_way {
+                // The same step again only after a while; another one at once.
+                None => member.tried != Some(operation) || now >= member.retry_at,
+                Some((_, under_way)) => overtakes(operation, under_way),
+            };
+            if free {
+                self.operate(node, operation, desired);
+            }
+        }
+    }
+
+    fn operate(&mut self, node: NodeIndex, operation: Operation, desired: Desired) {
+        let Some(container) = self.state.members[node.at()].container.clone() else {
+            return;
+        };
+        let serial = self.next_serial();
+        let member = &mut self.state.members[node.at()];
+        member.under_way = Some((serial, operation));
+        member.tried = Some(operation);
+        let answers = matches!(desired, Desired::Dead(death) if death.kernel_answers);
+        let ends = matches!(operation, Operation::Kill | Operation::Stop(_));
+        if ends && answers && member.port.is_some() && !member.pinned {
+            member.pinned = true;
+            self.act(Action::Pin { node });
+        }
+        if operation == Operation::Start {
+            self.let_go(node);
+        }
+        self.act(Action::Operate {
+            node,
+            container,
+            serial,
+            operation,
+        });
+    }
+
+    pub(super) fn name(&self, node: NodeIndex) -> String {
+        self.state.members[node.at()].name.clone()
+    }
+}

@@ -1,0 +1,134 @@
+//! Plays a timeline by the monotonic clock. Pure: the time is given.
+//!
+//! Owns which entries are done. Must not know what they do.
+
+use crate::lab::Scenario;
+use crate::timeline::{Entry, Timeline};
+
+/// A timeline with its zero and how far it was played.
+#[derive(Clone, Debug)]
+pub(super) struct Player {
+    timeline: Timeline,
+    go: u64,
+    warmup: u64,
+    done: usize,
+}
+
+impl Player {
+    /// Plays `scenario` from `go` (CLOCK_MONOTONIC ns), the first `done` entries being over.
+    pub fn new(scenario: &Scenario, go: u64, done: usize) -> Player {
+        Player {
+            timeline: Timeline::new(scenario),
+            go,
+            warmup: nanoseconds(scenario.warmup),
+            done,
+        }
+    }
+
+    /// How many entries are over.
+    pub fn done(&self) -> usize {
+        self.done
+    }
+
+    /// The entries that are due and were not given out before, in their order.
+    pub fn due(&mut self, now: u64) -> Vec<Entry> {
+        let elapsed = std::time::Duration::from_nanos(now.saturating_sub(self.go));
+        if now < self.go {
+            return Vec::new();
+        }
+        let due = self.timeline.next(elapsed, self.done).to_vec();
+        self.done += due.len();
+        due
+    }
+
+    /// Gives out nothing more.
+    pub fn stop(&mut self) {
+        self.done = self.timeline.entries.len();
+    }
+
+    /// When the next entry is due.
+    pub fn next_at(&self) -> Option<u64> {
+        let next = self.timeline.entries.get(self.done)?;
+        Some(self.go + nanoseconds(next.at))
+    }
+
+    /// When the warm-up ends.
+    pub fn warmup_ends(&self) -> u64 {
+        self.go + self.warmup
+    }
+
+    /// When the scenario ends.
+    pub fn ends(&self) -> u64 {
+        self.go + nanoseconds(self.timeline.end)
+    }
+}
+
+/// A duration in ns; 584 years at most.
+pub(super) fn nanoseconds(d: std::time::Duration) -> u64 {
+    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Name;
+    use crate::lab::ScheduledFault;
+    use crate::timeline::Step;
+    use std::time::Duration;
+
+    fn scenario() -> Scenario {
+        let fault = |name: &str, at, lasts: Option<u64>| ScheduledFault {
+            name: Name::new(name).unwrap(),
+            kind: "kill".into(),
+            target: "server".into(),
+            at: Duration::from_secs(at),
+            lasts: lasts.map(Duration::from_secs),
+            effects: Vec::new(),
+        };
+        Scenario {
+            warmup: Duration::from_secs(2),
+            duration: Duration::from_secs(10),
+            faults: vec![fault("a", 1, Some(2)), fault("b", 3, None)],
+        }
+    }
+
+    #[test]
+    fn every_entry_is_given_out_once_in_order_whatever_the_pace() {
+        for pace in [1, 300_000_000, 1_000_000_000, 60_000_000_000] {
+            let go = 1_000_000_000_000;
+            let mut player = Player::new(&scenario(), go, 0);
+            let mut given = Vec::new();
+            let mut now = go - 5;
+            while given.len() < 4 && now < go + 100_000_000_000 {
+                now = if pace == 1 {
+                    player.next_at().unwrap()
+                } else {
+                    now + pace
+                };
+                given.extend(player.due(now).into_iter().map(|e| (e.step, e.fault)));
+            }
+            // At 3 s after the warm-up `a` heals before `b` begins.
+            let all = [
+                (Step::Begin, 0),
+                (Step::Heal, 0),
+                (Step::Begin, 1),
+                (Step::Heal, 1),
+            ];
+            assert_eq!(given, all, "{pace}");
+            assert_eq!(player.next_at(), None);
+        }
+    }
+
+    #[test]
+    fn nothing_is_due_before_go() {
+        let mut player = Player::new(&scenario(), 100, 0);
+        assert!(player.due(0).is_empty());
+        assert_eq!(player.next_at(), Some(3_000_000_100));
+        assert_eq!(
+            (player.warmup_ends(), player.ends()),
+            (2_000_000_100, 12_000_000_100)
+        );
+        player.stop();
+        assert!(player.due(u64::MAX).is_empty());
+    }
+}

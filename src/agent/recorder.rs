@@ -1,0 +1,136 @@
+//! The record of the run that is playing, and what the agent knows about the machine.
+//!
+//! Owns when files are opened and completed. Must not know formats (`record`).
+
+use super::sys;
+use crate::fabric::{Fabric, LagSnapshot};
+use crate::lab::Lab;
+use crate::record::event::Event;
+use crate::record::{self, AgentEnv, RunWriter, WriteError};
+use crate::timeline::Timeline;
+use netlab_protocol::control::Sample;
+use netlab_protocol::latency::LatencyCount;
+use std::fs;
+use std::path::PathBuf;
+
+/// The record; nothing is written while no run is open.
+pub(super) struct Recorder {
+    runs: PathBuf,
+    env: AgentEnv,
+    open: Option<RunWriter>,
+    lag: LagSnapshot,
+}
+
+impl Recorder {
+    /// Writes below `runs`; `capabilities` and `build` are noted in each record.
+    pub fn new(runs: PathBuf, capabilities: Vec<String>, build: String) -> Recorder {
+        let env = AgentEnv {
+            record: record::FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            build,
+            kernel: sys::kernel(),
+            cores: std::thread::available_parallelism().map_or(0, usize::from),
+            capabilities,
+            ..AgentEnv::default()
+        };
+        Recorder {
+            runs,
+            env,
+            open: None,
+            lag: LagSnapshot::default(),
+        }
+    }
+
+    /// Ids of the runs that are there, oldest first.
+    pub fn ids(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.runs).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut ids: Vec<String> = names.filter(|id| record::home::is_run_id(id)).collect();
+        ids.sort();
+        ids
+    }
+
+    /// The events of a run, as far as they can be read.
+    pub fn events(&self, id: &str) -> Vec<Event> {
+        let events = record::read_events(&self.runs.join(id));
+        events.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the events of a run cannot be read");
+            Vec::new()
+        })
+    }
+
+    pub fn open(&mut self, id: &str, lab: &Lab, fabric: &Fabric) -> Result<(), WriteError> {
+        let timeline = lab.scenario.as_ref().map(Timeline::new);
+        let writer = RunWriter::create(&self.runs.join(id), lab, timeline.as_ref())?;
+        let priority = fabric.priority().map_or_else(
+            |e| e.to_string(),
+            |p| {
+                let word = |is: bool, text: &'static str| is.then_some(text);
+                let granted = [
+                    word(p.nice, "nice -20"),
+                    word(p.fifo, "SCHED_FIFO"),
+                    word(p.slack, "timer slack 1 ns"),
+                ];
+                granted.into_iter().flatten().collect::<Vec<_>>().join(", ")
+            },
+        );
+        self.env.scheduling = priority;
+        self.env.load_before = sys::load_average();
+        self.env.started = sys::unix_time();
+        self.env.fabric_lag = String::new();
+        self.lag = fabric.lag().unwrap_or_default();
+        writer.agent_env(&self.env)?;
+        self.open = Some(writer);
+        Ok(())
+    }
+
+    pub fn reopen(&mut self, id: &str, fabric: &Fabric) -> Result<(), WriteError> {
+        let dir = self.runs.join(id);
+        if let Ok(Some(env)) = record::read_agent_env(&dir) {
+            self.env = env;
+        }
+        self.lag = fabric.lag().unwrap_or_default();
+        self.open = Some(RunWriter::open(&dir)?);
+        Ok(())
+    }
+
+    pub fn event(&mut self, event: &Event) -> Result<(), WriteError> {
+        self.open.as_mut().map_or(Ok(()), |open| open.event(event))
+    }
+
+    pub fn latency(&mut self, node: &str, counts: &[LatencyCount]) -> Result<(), WriteError> {
+        self.open
+            .as_mut()
+            .map_or(Ok(()), |open| open.latency(node, counts))
+    }
+
+    pub fn samples(&mut self, t: i64, node: &str, samples: &[Sample]) -> Result<(), WriteError> {
+        self.open
+            .as_mut()
+            .map_or(Ok(()), |open| open.samples(t, node, samples))
+    }
+
+    pub fn flush(&mut self) -> Result<(), WriteError> {
+        self.open.as_mut().map_or(Ok(()), RunWriter::flush)
+    }
+
+    /// Completes the record.
+    pub fn close(&mut self, drops: u64, fabric: &Fabric) -> Result<(), WriteError> {
+        let Some(mut open) = self.open.take() else {
+            return Ok(());
+        };
+        open.flush()?;
+        let lag = fabric.lag().unwrap_or_default().since(&self.lag);
+        let quantile = |q| lag.quantile(q).unwrap_or_default();
+        self.env.fabric_lag = format!(
+            "{} packets: median {:?}, p99 {:?}, max {:?}",
+            lag.packets(),
+            quantile(0.5),
+            quantile(0.99),
+            lag.max()
+        );
+        self.env.load_after = sys::load_average();
+        self.env.undeclared_drops = drops;
+        open.agent_env(&self.env)
+    }
+}

@@ -1,0 +1,224 @@
+//! Where each node of the lab stands, and which gates may open. Pure.
+//!
+//! Owns the facts about nodes. Must not know runs, faults or clients.
+
+use super::desire::{Actual, Operation};
+use crate::id::NodeIndex;
+use crate::lab::{Lab, Program};
+use crate::record::stream::{NodeState, NodeStatus};
+use netlab_protocol::role::Role;
+
+/// A caller at the gate; the driver holds its connection.
+pub(super) type Knock = u64;
+/// A connection of a node's program; the driver holds it.
+pub(super) type Conn = u64;
+/// Number of a namespace while it lives.
+pub(super) type Netns = u64;
+
+/// One node.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    /// Its name.
+    pub name: String,
+    /// Its role; none: any image, which speaks to nobody.
+    pub role: Option<Role>,
+    /// The engine's id of its container, once seen.
+    pub container: Option<String>,
+    /// What its processes are.
+    pub actual: Actual,
+    /// The namespace in which its device is.
+    pub port: Option<Netns>,
+    /// A wiring under way: its number, and the namespace.
+    pub wiring: Option<(u64, Netns)>,
+    /// Callers that wait at its gate.
+    pub knocks: Vec<Knock>,
+    /// Whether its namespace is held until the heal, so that its kernel answers.
+    pub pinned: bool,
+    /// The connection of its program.
+    pub conn: Option<Conn>,
+    /// Whether its program is ready (an image: has passed the gate).
+    pub ready: bool,
+    /// Whether it was beyond its gate before the agent started: it need not knock.
+    pub beyond: bool,
+    /// Whether a fault has it in hand: only then the agent starts or thaws it.
+    pub owned: bool,
+    /// A step of the engine under way, with its number.
+    pub under_way: Option<(u64, Operation)>,
+    /// Not before this time another step is tried.
+    pub retry_at: u64,
+    /// Since when it is up, or last reported.
+    pub heard: u64,
+    /// Whether its silence was noted in this run.
+    pub silent: bool,
+    /// Whether unknown metrics of it were noted.
+    pub noted: bool,
+    /// Problems it told of in this run.
+    pub problems: u32,
+    /// When its last report was made.
+    pub reported: u64,
+    /// When the last fact about its processes arrived; answers that were asked for before are old.
+    pub changed: u64,
+    /// The last step of the engine that was tried.
+    pub tried: Option<Operation>,
+    /// The last complaint of the engine about it.
+    pub complaint: String,
+}
+
+/// All nodes.
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    /// In the lab's order.
+    pub members: Vec<Member>,
+    /// Whether the gates were opened: they open all at once first, then one by one.
+    pub gates_open: bool,
+    /// Whether all were ready once.
+    pub ready: bool,
+}
+
+impl State {
+    /// Nothing is known of any node.
+    pub fn new(lab: &Lab) -> State {
+        let member = |node: &crate::lab::Node| Member {
+            name: node.name.to_string(),
+            role: match &node.program {
+                Program::Role(role) => Some(role.clone()),
+                Program::Image(_) => None,
+            },
+            container: None,
+            actual: Actual::Unknown,
+            port: None,
+            wiring: None,
+            knocks: Vec::new(),
+            pinned: false,
+            conn: None,
+            ready: false,
+            beyond: false,
+            owned: false,
+            under_way: None,
+            retry_at: 0,
+            heard: 0,
+            silent: false,
+            noted: false,
+            problems: 0,
+            reported: 0,
+            changed: 0,
+            tried: None,
+            complaint: String::new(),
+        };
+        State {
+            members: lab.nodes.iter().map(member).collect(),
+            gates_open: false,
+            ready: false,
+        }
+    }
+
+    /// All indices.
+    pub fn indices(&self) -> impl Iterator<Item = NodeIndex> + use<> {
+        (0..self.members.len() as u32).map(NodeIndex)
+    }
+
+    /// What the processes of all nodes are.
+    pub fn actual(&self) -> Vec<Actual> {
+        self.members.iter().map(|m| m.actual).collect()
+    }
+
+    /// The node whose device is in this namespace.
+    pub fn by_port(&self, netns: Netns) -> Option<NodeIndex> {
+        self.find(|m| m.port == Some(netns))
+    }
+
+    /// The node of this connection.
+    pub fn by_conn(&self, conn: Conn) -> Option<NodeIndex> {
+        self.find(|m| m.conn == Some(conn))
+    }
+
+    fn find(&self, is: impl Fn(&Member) -> bool) -> Option<NodeIndex> {
+        let at = self.members.iter().position(is)?;
+        Some(NodeIndex(at as u32))
+    }
+
+    /// Gates that may open now: all, once every node is wired; afterwards those of wired nodes.
+    pub fn openable(&mut self) -> Vec<(NodeIndex, Knock)> {
+        let all = || {
+            self.members
+                .iter()
+                .all(|m| m.port.is_some() && m.wiring.is_none())
+        };
+        self.gates_open = self.gates_open || all();
+        if !self.gates_open {
+            return Vec::new();
+        }
+        let mut open = Vec::new();
+        for (at, member) in self.members.iter_mut().enumerate() {
+            if member.port.is_some() && member.wiring.is_none() {
+                let knocks = member.knocks.drain(..);
+                open.extend(knocks.map(|knock| (NodeIndex(at as u32), knock)));
+            }
+        }
+        open
+    }
+
+    /// Notes that all nodes are ready, once they are.
+    pub fn note_ready(&mut self) {
+        self.ready = self.ready || self.members.iter().all(|m| m.ready);
+    }
+
+    /// Every node's state for people.
+    pub fn status(&self) -> Vec<NodeStatus> {
+        let status = |m: &Member| NodeStatus {
+            node: m.name.clone(),
+            state: m.state(),
+        };
+        self.members.iter().map(status).collect()
+    }
+
+    /// Names of the nodes that are not ready.
+    pub fn down(&self) -> Vec<String> {
+        let down = self
+            .members
+            .iter()
+            .filter(|m| m.state() != NodeState::Ready);
+        down.map(|m| m.name.clone()).collect()
+    }
+}
+
+impl Member {
+    /// Its state for people.
+    pub fn state(&self) -> NodeState {
+        match self.actual {
+            Actual::Dead => NodeState::Dead,
+            Actual::Paused => NodeState::Paused,
+            _ if self.ready => NodeState::Ready,
+            _ if self.port.is_some() => NodeState::Wired,
+            _ => NodeState::Waiting,
+        }
+    }
+
+    /// Its role, or `image`.
+    pub fn role_name(&self) -> &'static str {
+        self.role.as_ref().map_or("image", Role::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::world::lab;
+    use super::*;
+
+    #[test]
+    fn gates_open_together_first_and_one_by_one_later() {
+        let mut state = State::new(&lab(2, None));
+        state.members[0].port = Some(10);
+        state.members[0].knocks = vec![1];
+        assert_eq!(state.openable(), []);
+        state.members[1].wiring = Some((1, 11));
+        state.members[1].knocks = vec![2];
+        assert_eq!(state.openable(), []);
+        state.members[1].wiring = None;
+        state.members[1].port = Some(11);
+        assert_eq!(state.openable(), [(NodeIndex(0), 1), (NodeIndex(1), 2)]);
+        state.members[1].port = None;
+        state.members[0].knocks = vec![3];
+        assert_eq!(state.openable(), [(NodeIndex(0), 3)]);
+    }
+}

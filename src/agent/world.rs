@@ -1,0 +1,444 @@
+//! A small world for tests: it does what the core says, with declared delays, on a simulated
+//! clock; engine, kernel and nodes are played.
+
+use super::core::{Action, Core, EngineStatus, Input};
+use super::desire::Operation;
+use super::position::{self, Position};
+use crate::fault::{Effect, LinkEffect, NodeEffect, Pairs};
+use crate::id::{Name, NodeIndex};
+use crate::lab::{
+    Addresses, FORMAT, LAB_NETWORK, Lab, Links, Node, Program, Scenario, ScheduledFault,
+};
+use crate::link::LinkProperties;
+use crate::record::event::{Event, Verdict, What};
+use crate::record::stream::{Reply, Request};
+use netlab_protocol::control::{Report, ToNode};
+use netlab_protocol::role::{Data, Role, Server, Service};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+const MS: u64 = 1_000_000;
+const SECOND: u64 = 1_000 * MS;
+
+/// A lab of `count` servers `n-1`, `n-2`, ….
+pub(super) fn lab(count: u32, scenario: Option<Scenario>) -> Lab {
+    let node = |i: u32| Node {
+        name: Name::new(format!("n-{}", i + 1)).unwrap(),
+        group: Name::new("n").unwrap(),
+        addresses: Addresses {
+            v4: std::net::Ipv4Addr::from(0x0a4d_0002 + i),
+            v6: std::net::Ipv6Addr::from((0xfd77_u128 << 112) + 2 + u128::from(i)),
+        },
+        uplink: None,
+        program: Program::Role(Role::Server(Server {
+            port: 80,
+            service: Service {
+                time: Duration::ZERO,
+                workers: 1,
+                queue: 1,
+            },
+            data: Data::Memory,
+            files: Vec::new(),
+        })),
+    };
+    Lab {
+        format: FORMAT,
+        name: Name::new("t").unwrap(),
+        seed: 7,
+        network: LAB_NETWORK,
+        nodes: (0..count).map(node).collect(),
+        groups: BTreeMap::new(),
+        links: Links {
+            default: LinkProperties::default(),
+            others: Vec::new(),
+        },
+        scenario,
+    }
+}
+
+pub(super) fn fault(
+    name: &str,
+    kind: &str,
+    at: u64,
+    lasts: Option<u64>,
+    effects: Vec<Effect>,
+) -> ScheduledFault {
+    ScheduledFault {
+        name: Name::new(name).unwrap(),
+        kind: kind.into(),
+        target: "n-1".into(),
+        at: Duration::from_secs(at),
+        lasts: lasts.map(Duration::from_secs),
+        effects,
+    }
+}
+
+pub(super) fn on(node: u32, effect: NodeEffect) -> Effect {
+    Effect::Node {
+        node: NodeIndex(node),
+        effect,
+    }
+}
+
+pub(super) fn machine_kill(name: &str, at: u64, lasts: u64) -> ScheduledFault {
+    let silence = Effect::Links {
+        pairs: Pairs::Touching(vec![NodeIndex(0)]),
+        effect: LinkEffect::Down,
+    };
+    let kill = on(
+        0,
+        NodeEffect::Kill {
+            kernel_answers: false,
+        },
+    );
+    fault(name, "kill", at, Some(lasts), vec![silence, kill])
+}
+
+pub(super) fn scenario(faults: Vec<ScheduledFault>) -> Option<Scenario> {
+    Some(Scenario {
+        warmup: Duration::from_secs(1),
+        duration: Duration::from_secs(10),
+        faults,
+    })
+}
+
+/// What the world does at a later time.
+pub(super) enum Later {
+    Input(Input),
+    /// The container's first process begins and knocks.
+    Knock(NodeIndex),
+}
+
+/// Engine, kernel and nodes, played.
+pub(super) struct World {
+    pub core: Core,
+    pub now: u64,
+    pub later: BTreeMap<(u64, u64), Later>,
+    pub order: u64,
+    /// How the engine sees each container.
+    pub status: Vec<&'static str>,
+    /// The namespace of each node's process, its connection, and whether the fabric has a device.
+    pub netns: Vec<u64>,
+    pub conn: Vec<Option<u64>>,
+    pub attached: Vec<bool>,
+    pub pinned: Vec<bool>,
+    pub down: BTreeSet<(NodeIndex, NodeIndex)>,
+    pub go: Option<(u32, u64)>,
+    pub events: Vec<Event>,
+    pub replies: Vec<Reply>,
+    /// Nodes whose engine calls do nothing.
+    pub broken: BTreeSet<u32>,
+    pub log: Vec<String>,
+}
+
+impl World {
+    pub fn new(lab: Lab) -> World {
+        let nodes = lab.nodes.len();
+        let mut world = World {
+            core: Core::new(lab, "boot".into(), 1_800_000_000),
+            now: 1_000 * SECOND,
+            later: BTreeMap::new(),
+            order: 0,
+            status: vec!["running"; nodes],
+            netns: (0..nodes as u64).map(|n| 100 + n).collect(),
+            conn: vec![None; nodes],
+            attached: vec![false; nodes],
+            pinned: vec![false; nodes],
+            down: BTreeSet::new(),
+            go: None,
+            events: Vec::new(),
+            replies: Vec::new(),
+            broken: BTreeSet::new(),
+            log: Vec::new(),
+        };
+        world.core.advance(world.now);
+        for node in world.core.state.indices() {
+            world.later(10, Later::Knock(node));
+        }
+        world
+    }
+
+    pub fn later(&mut self, ms: u64, what: Later) {
+        self.order += 1;
+        self.later.insert((self.now + ms * MS, self.order), what);
+    }
+
+    pub fn input(&mut self, ms: u64, input: Input) {
+        self.later(ms, Later::Input(input));
+    }
+
+    /// Lives until `end` (ns on the world's clock).
+    pub fn run_until(&mut self, end: u64) {
+        while self.now < end {
+            let wake = self.core.next_wake(self.now);
+            assert!(wake > self.now, "the core may not be woken without end");
+            let next = self.later.keys().next().map_or(u64::MAX, |key| key.0);
+            self.now = wake.min(next).max(self.now).min(end);
+            while let Some(entry) = self.later.first_entry()
+                && entry.key().0 <= self.now
+            {
+                let what = entry.remove();
+                self.happen(what);
+                self.act();
+            }
+            self.core.advance(self.now);
+            self.act();
+            self.report();
+        }
+    }
+
+    pub fn run_for(&mut self, seconds: f64) {
+        self.run_until(self.now + (seconds * SECOND as f64) as u64);
+    }
+
+    pub fn happen(&mut self, what: Later) {
+        let input = match what {
+            Later::Input(input) => input,
+            Later::Knock(node) => {
+                self.order += 1;
+                let (netns, knock) = (self.netns[node.at()], self.order);
+                Input::Knock {
+                    knock,
+                    node,
+                    container: format!("c{}", node.0),
+                    netns,
+                }
+            }
+        };
+        self.core.handle(self.now, input);
+    }
+
+    /// Nodes that run report about once a second.
+    pub fn report(&mut self) {
+        let Some((run, _)) = self.go else { return };
+        for node in 0..self.conn.len() {
+            let reported = self.core.state.members[node].reported;
+            if let Some(conn) = self.conn[node]
+                && self.status[node] == "running"
+                && self.now >= reported + 900 * MS
+            {
+                let report = Report {
+                    run,
+                    at: self.now,
+                    ..Report::default()
+                };
+                self.core.handle(self.now, Input::Report { conn, report });
+                self.act();
+            }
+        }
+    }
+
+    pub fn act(&mut self) {
+        while let Some(action) = self.core.next_action() {
+            self.do_one(action);
+        }
+    }
+
+    pub fn do_one(&mut self, action: Action) {
+        match action {
+            Action::WireKnock { node, serial, .. } | Action::WireContainer { node, serial, .. } => {
+                let result = Ok(self.netns[node.at()]);
+                self.input(
+                    5,
+                    Input::Wired {
+                        node,
+                        serial,
+                        result,
+                    },
+                );
+            }
+            Action::Attach { node, .. } => self.attached[node.at()] = true,
+            Action::Detach { node } => self.attached[node.at()] = false,
+            Action::Pin { node } => self.pinned[node.at()] = true,
+            Action::Unpin { node } => self.pinned[node.at()] = false,
+            Action::OpenGate { .. } => {
+                for node in 0..self.netns.len() {
+                    if self.conn[node].is_none() && self.status[node] == "running" {
+                        self.order += 1;
+                        self.conn[node] = Some(self.order);
+                        let (conn, netns) = (self.order, self.netns[node]);
+                        self.input(
+                            3,
+                            Input::Hello {
+                                conn,
+                                netns,
+                                protocol: 1,
+                            },
+                        );
+                    }
+                }
+            }
+            Action::Send {
+                conn,
+                message: ToNode::Configure(_),
+            } => {
+                self.input(1, Input::Ready { conn });
+            }
+            Action::Send {
+                message: ToNode::Go { run, at },
+                ..
+            } => self.go = Some((run, at)),
+            Action::Send { .. } => self.go = None,
+            Action::Close { conn } => {
+                for held in &mut self.conn {
+                    *held = held.filter(|c| *c != conn);
+                }
+            }
+            Action::Links(changes) => {
+                for change in changes {
+                    let pair = (change.from, change.to);
+                    if change.down {
+                        self.down.insert(pair);
+                    } else {
+                        self.down.remove(&pair);
+                    }
+                }
+                self.core
+                    .handle(self.now, Input::LinksHold { at: self.now });
+            }
+            Action::Operate {
+                node,
+                serial,
+                operation,
+                ..
+            } => self.operate(node, serial, operation),
+            Action::Inspect { node, .. } => self.see(20, node),
+            Action::Event(event) => self.events.push(event),
+            Action::Reply { reply, .. } => self.replies.push(reply),
+            Action::Backlog { events, .. } => {
+                self.replies.extend(events.into_iter().map(Reply::Event));
+            }
+            Action::Log(text) => self.log.push(text),
+            Action::Discard { .. }
+            | Action::DropKnock { .. }
+            | Action::OpenRun { .. }
+            | Action::ReopenRun { .. }
+            | Action::Latency { .. }
+            | Action::Samples { .. }
+            | Action::CloseRun { .. } => {}
+        }
+    }
+
+    pub fn see(&mut self, ms: u64, node: NodeIndex) {
+        let status = Some(EngineStatus {
+            status: self.status[node.at()].into(),
+            exit_code: 137,
+        });
+        let (container, asked) = (format!("c{}", node.0), self.now);
+        self.input(
+            ms,
+            Input::Seen {
+                node,
+                container,
+                asked,
+                status,
+            },
+        );
+    }
+
+    pub fn operate(&mut self, node: NodeIndex, serial: u64, operation: Operation) {
+        let at = node.at();
+        let result = match (operation, self.status[at]) {
+            _ if self.broken.contains(&node.0) => Ok(()),
+            (Operation::Kill | Operation::Stop(_), "running" | "paused") => {
+                self.die(node);
+                Ok(())
+            }
+            (Operation::Pause, "running") => {
+                self.status[at] = "paused";
+                Ok(())
+            }
+            (Operation::Unpause, "paused") => {
+                self.status[at] = "running";
+                Ok(())
+            }
+            (Operation::Start, "exited") => {
+                assert!(!self.pinned[at], "the pin is let go before the start");
+                self.status[at] = "running";
+                self.netns[at] += 1_000;
+                self.later(80, Later::Knock(node));
+                Ok(())
+            }
+            (operation, status) => Err(format!("{operation:?} while {status}")),
+        };
+        self.see(30, node);
+        self.input(
+            30,
+            Input::Done {
+                node,
+                serial,
+                result,
+            },
+        );
+    }
+
+    pub fn die(&mut self, node: NodeIndex) {
+        self.status[node.at()] = "exited";
+        self.conn[node.at()] = None;
+        self.input(
+            15,
+            Input::Died {
+                node,
+                exit_code: 137,
+            },
+        );
+    }
+
+    pub fn play(&mut self) {
+        let request = Request::Play { replace: false };
+        self.core
+            .handle(self.now, Input::Request { client: 1, request });
+        self.act();
+    }
+
+    /// Names of the events, in their order.
+    pub fn names(&self) -> Vec<String> {
+        let name = |event: &Event| {
+            let value = serde_json::to_value(event).unwrap();
+            let fault = value["fault"]
+                .as_str()
+                .map(|f| format!(" {f}"))
+                .unwrap_or_default();
+            format!("{}{fault}", value["event"].as_str().unwrap())
+        };
+        self.events.iter().map(name).collect()
+    }
+
+    pub fn verdict(&self) -> Option<(Verdict, Vec<String>)> {
+        match &self.events.last()?.what {
+            What::RunEnded { verdict, reasons } => Some((*verdict, reasons.clone())),
+            _ => None,
+        }
+    }
+
+    /// The agent dies and another one starts `seconds` later from what was written down.
+    pub fn agent_restarts(&mut self, seconds: u64) {
+        let text = serde_json::to_string(&self.core.position(self.now)).unwrap();
+        let position: Position = serde_json::from_str(&text).unwrap();
+        self.now += seconds * SECOND;
+        let mut core = Core::new(self.core.lab.clone(), "boot".into(), position.created);
+        let resume = position::resume(Some(position), "boot");
+        core.resume(self.now, resume, self.events.clone());
+        core.advance(self.now);
+        self.core = core;
+        self.later.clear();
+        self.down.clear();
+        for node in self.core.state.indices() {
+            self.attached[node.at()] = false;
+            self.pinned[node.at()] = false;
+            self.see(20, node);
+            if let Some(conn) = self.conn[node.at()] {
+                let netns = self.netns[node.at()];
+                self.input(
+                    60,
+                    Input::Hello {
+                        conn,
+                        netns,
+                        protocol: 1,
+                    },
+                );
+            }
+        }
+        self.act();
+    }
+}

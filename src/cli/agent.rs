@@ -1,0 +1,28 @@
+//! `netlab agent`: the process inside a lab, and the other end of the attached stream.
+
+use super::exit::{Exit, Failure};
+use clap::{Args, Subcommand};
+
+/// Arguments of `netlab agent`.
+#[derive(Args, Debug)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<AgentCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+enum AgentCommand {
+    /// Join standard input and output to the agent's socket
+    Attach,
+}
+
+/// Runs until the lab is gone, or the stream has ended.
+pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    match arguments.command {
+        None => crate::agent::run().map_err(|e| Failure::step("the agent failed", e))?,
+        Some(AgentCommand::Attach) => {
+            crate::agent::attach().map_err(|e| Failure::step("attaching failed", e))?;
+        }
+    }
+    Ok(Exit::Passed)
+}

@@ -1,0 +1,128 @@
+//! `netlab doctor`: what this host and engine can do, each line with its cure.
+
+use super::Context;
+use super::connect;
+use super::exit::{Exit, Failure};
+use super::preflight::{self, Check, State};
+use super::table::{self, Format};
+use crate::engine::docker::Docker;
+use crate::engine::{Engine, EngineInfo};
+use crate::plan::labels;
+use crate::report::Palette;
+use clap::Args;
+use std::path::Path;
+
+/// Arguments of `netlab doctor`.
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// How the checks are printed: table or json
+    #[arg(long, default_value = "table", hide_possible_values = true)]
+    format: Format,
+}
+
+/// Runs every check; exit code 5 when one fails.
+pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let checks = checks(&context.owner).await;
+    let text = match arguments.format {
+        Format::Json => table::json(&checks),
+        Format::Table => render(&checks, context.terminal.out),
+    };
+    context.terminal.print(&text)?;
+    let failed = checks.iter().any(|check| check.state == State::Fail);
+    Ok(if failed { Exit::Engine } else { Exit::Passed })
+}
+
+async fn checks(owner: &str) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let reached = connect::connect().await;
+    // Without an engine the host is taken to be the one that labs would run on.
+    let (local, architecture) = match &reached {
+        Ok((_, info)) => (preflight::is_local(info), info.architecture.clone()),
+        Err(_) => (true, std::env::consts::ARCH.to_owned()),
+    };
+    match &reached {
+        Ok((_, info)) => {
+            checks.push(engine(info));
+            checks.push(Check::ok("api", format!("version {}", info.api)));
+        }
+        Err(Failure::Unfit { what, cure }) => {
+            checks.push(Check::not("engine", State::Fail, what, cure));
+        }
+        Err(other) => {
+            checks.push(Check::not(
+                "engine",
+                State::Fail,
+                other.to_string(),
+                "see above",
+            ));
+        }
+    }
+    checks.push(executable(owner, &architecture));
+    checks.push(preflight::tun(local));
+    checks.push(preflight::ipv6(local));
+    checks.push(preflight::cgroups(local));
+    checks.push(preflight::disk(Path::new(".")));
+    if let Ok((docker, _)) = &reached {
+        checks.push(leftovers(docker, owner).await);
+    }
+    checks
+}
+
+fn engine(info: &EngineInfo) -> Check {
+    let detail = format!(
+        "version {} at {}, {} with {} cores and {:.1} GB",
+        info.version,
+        info.endpoint,
+        info.architecture,
+        info.cores,
+        info.memory as f64 / 1e9
+    );
+    if info.rootless {
+        let cure = "use an engine that runs as root: agents need its host's network namespaces";
+        return Check::not("engine", State::Warn, format!("{detail}, rootless"), cure);
+    }
+    Check::ok("engine", detail)
+}
+
+fn executable(owner: &str, architecture: &str) -> Check {
+    match connect::own_images(owner, architecture) {
+        Err(Failure::Unfit { what, cure }) => Check::not("executable", State::Fail, what, cure),
+        Ok(_) | Err(_) => Check::ok("executable", format!("static, for {architecture}")),
+    }
+}
+
+async fn leftovers(docker: &Docker, owner: &str) -> Check {
+    let wanted = [(labels::LAB, "")];
+    let (containers, volumes) = tokio::join!(docker.containers(&wanted), docker.volumes(&wanted));
+    match (containers, volumes) {
+        (Ok(containers), Ok(volumes)) => preflight::leftovers(&containers, &volumes, owner),
+        (Err(error), _) | (_, Err(error)) => {
+            let cure = "look whether `docker ps` works";
+            Check::not("leftovers", State::Warn, error.to_string(), cure)
+        }
+    }
+}
+
+fn render(checks: &[Check], palette: Palette) -> String {
+    let widest = checks
+        .iter()
+        .map(|check| check.name.len())
+        .max()
+        .unwrap_or(0);
+    let mut out = String::new();
+    for check in checks {
+        let word = match check.state {
+            State::Ok => palette.good("ok     "),
+            State::Unknown => palette.quiet("unknown"),
+            State::Warn => palette.warn("warn   "),
+            State::Fail => palette.bad("fail   "),
+        };
+        let name = format!("{:<widest$}", check.name);
+        out.push_str(&format!("{word}  {name}  {}\n", check.detail));
+        if let Some(cure) = &check.cure {
+            let indent = " ".repeat(widest + 11);
+            out.push_str(&format!("{indent}{} {cure}\n", palette.strong("→")));
+        }
+    }
+    out
+}

@@ -1,0 +1,77 @@
+//! `netlab plan`: the operations that `up` would perform, each with its cause.
+
+use super::Context;
+use super::exit::{Exit, Failure};
+use super::source::{self, Overrides};
+use super::table;
+use super::up::{Settings, plan_options};
+use crate::plan::{self, Plan, Snapshot};
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+/// Arguments of `netlab plan`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  netlab plan topologies/client-server.yaml --offline")]
+pub struct Arguments {
+    /// The topology; `-` is standard input
+    file: String,
+    /// Ask no engine: assume one that holds nothing
+    #[arg(long)]
+    offline: bool,
+    #[command(flatten)]
+    overrides: Overrides,
+    #[command(flatten)]
+    settings: Settings,
+    /// How the plan is printed: text or json
+    #[arg(long, default_value = "text", hide_possible_values = true)]
+    format: PlanFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PlanFormat {
+    /// One line per operation
+    Text,
+    /// One object with all operations
+    Json,
+}
+
+/// Prints the plan.
+pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let topology = source::load(&arguments.file, &arguments.overrides, context.terminal)?;
+    let lab = &topology.lab;
+    let plan = if arguments.offline {
+        let note = "offline: assuming an engine that holds nothing of this lab";
+        context.terminal.tell(note);
+        let architecture = std::env::consts::ARCH;
+        let images = super::connect::own_images(&context.owner, architecture)?;
+        let socket = arguments.settings.socket("unix:///var/run/docker.sock");
+        let options = plan_options(context, &arguments.settings, &images, socket, true);
+        plan::up(lab, &Snapshot::assumed(lab), &options)?
+    } else {
+        let (engine, info) = super::connect::connect().await?;
+        let images = super::connect::own_images(&context.owner, &info.architecture)?;
+        let socket = arguments.settings.socket(&info.endpoint);
+        let options = plan_options(context, &arguments.settings, &images, socket, true);
+        let snapshot = crate::run::snapshot(&engine, lab, &options).await?;
+        plan::up(lab, &snapshot, &options)?
+    };
+    let text = match arguments.format {
+        PlanFormat::Text => plan.to_string(),
+        PlanFormat::Json => table::json(&as_json(&plan)),
+    };
+    context.terminal.print(&text)?;
+    Ok(Exit::Passed)
+}
+
+fn as_json(plan: &Plan) -> serde_json::Value {
+    let operations = plan.operations.iter().map(|operation| {
+        json!({
+            "id": operation.id,
+            "resource": operation.resource,
+            "action": operation.action.verb(),
+            "cause": operation.cause,
+            "after": operation.after,
+        })
+    });
+    json!({ "lab": plan.lab, "operations": operations.collect::<Vec<_>>() })
+}

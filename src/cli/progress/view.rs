@@ -1,0 +1,398 @@
+//! What the lines of progress say. Pure: time and width are given.
+
+use super::line::Line;
+use super::words;
+use crate::plan::{Action, Plan};
+use crate::record::event::{Event, What};
+use crate::record::stream::{NodeState, Progress as Second, Status};
+use crate::report::{Palette, latency, share};
+use netlab_protocol::latency::{Op, Outcome};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// What is known about the lab.
+#[derive(Debug)]
+pub struct View {
+    lab: String,
+    stage: Stage,
+    /// The run's clock, as last heard.
+    now: i64,
+    /// The same when the last second was told.
+    last: i64,
+    warmup: i64,
+    end: Option<i64>,
+    run: String,
+    /// What happened in the last second, by role.
+    roles: BTreeMap<String, RoleNow>,
+    /// Kind and target of faults by name.
+    known: BTreeMap<String, String>,
+    active: Vec<String>,
+    down: Vec<String>,
+    died: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Starting(Start),
+    Playing,
+    Ended,
+    Undoing(&'static str),
+}
+
+/// Counts of a start.
+#[derive(Debug, Default)]
+struct Start {
+    actions: Vec<Action>,
+    images: Count,
+    created: Count,
+    started: Count,
+    ready: Count,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    done: usize,
+    all: usize,
+}
+
+/// One role in the last second.
+#[derive(Debug, Default)]
+struct RoleNow {
+    per_second: f64,
+    requests: u64,
+    succeeded: u64,
+    p50_us: Option<u64>,
+    failed: BTreeMap<Outcome, u64>,
+}
+
+impl View {
+    /// Nothing is known but the name.
+    pub fn new(lab: &str) -> View {
+        View {
+            lab: lab.to_owned(),
+            stage: Stage::Starting(Start::default()),
+            now: 0,
+            last: 0,
+            warmup: 0,
+            end: None,
+            run: String::new(),
+            roles: BTreeMap::new(),
+            known: BTreeMap::new(),
+            active: Vec::new(),
+            down: Vec::new(),
+            died: BTreeSet::new(),
+        }
+    }
+
+    /// A plan is being carried out.
+    pub fn starting(&mut self, plan: &Plan) {
+        let mut start = Start {
+            actions: plan.operations.iter().map(|o| o.action.clone()).collect(),
+            ..Start::default()
+        };
+        for action in plan.operations.iter().map(|o| &o.action) {
+            match action {
+                Action::CreateImage(_) => start.images.all += 1,
+                Action::CreateNode(_) => {
+                    start.created.all += 1;
+                    start.ready.all += 1;
+                }
+                Action::StartNode(_) => start.started.all += 1,
+                _ => {}
+            }
+        }
+        self.stage = Stage::Starting(start);
+    }
+
+    /// Operation `id` is over.
+    pub fn done(&mut self, id: u32) {
+        let Stage::Starting(start) = &mut self.stage else {
+            return;
+        };
+        match start.actions.get((id as usize).wrapping_sub(1)) {
+            Some(Action::CreateImage(_)) => start.images.done += 1,
+            Some(Action::CreateNode(_)) => start.created.done += 1,
+            Some(Action::StartNode(_)) => start.started.done += 1,
+            _ => {}
+        }
+    }
+
+    /// The nodes' states.
+    pub fn status(&mut self, status: &Status) {
+        if let Stage::Starting(start) = &mut self.stage {
+            let ready = |n: &&_| matches!(n, NodeState::Ready);
+            start.ready.all = status.nodes.len();
+            start.ready.done = status.nodes.iter().map(|n| &n.state).filter(ready).count();
+        }
+    }
+
+    /// What was made is being removed, for this reason.
+    pub fn undoing(&mut self, why: &'static str) {
+        // The first reason is the one that counts.
+        if !matches!(self.stage, Stage::Undoing(_)) {
+            self.stage = Stage::Undoing(why);
+        }
+    }
+
+    /// Takes an event in and says it.
+    pub fn event(&mut self, event: &Event) -> Option<Line> {
+        self.now = self.now.max(event.t);
+        match &event.what {
+            What::RunStarted {
+                run, warmup, end, ..
+            } => {
+                self.stage = Stage::Playing;
+                (self.now, self.last) = (event.t, event.t);
+                (self.run, self.warmup, self.end) = (run.clone(), *warmup, *end);
+            }
+            What::FaultBegan {
+                fault,
+                kind,
+                target,
+                ..
+            } => {
+                self.known.insert(fault.clone(), format!("{kind} {target}"));
+                self.active.push(fault.clone());
+            }
+            What::FaultHealed { fault } => self.active.retain(|active| active != fault),
+            What::NodeDied { node, .. } => {
+                self.died.insert(node.clone());
+                self.down.push(node.clone());
+            }
+            What::RunEnded { .. } => self.stage = Stage::Ended,
+            _ => {}
+        }
+        let line = words::told(event, self.warmup, &self.died);
+        if let What::NodeReady { node } = &event.what {
+            self.died.remove(node);
+            self.down.retain(|down| down != node);
+        }
+        line
+    }
+
+    /// Takes in how the last second went.
+    pub fn second(&mut self, second: &Second) {
+        let seconds = ((second.t - self.last) as f64 / 1e9).clamp(1.0, 60.0);
+        self.last = second.t;
+        self.now = self.now.max(second.t);
+        self.active.clone_from(&second.faults);
+        self.down.clone_from(&second.down);
+        // A role that has asked nothing this second still has its line.
+        for now in self.roles.values_mut() {
+            *now = RoleNow::default();
+        }
+        let mut medians: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for row in &second.requests {
+            let now = self.roles.entry(row.role.clone()).or_default();
+            now.requests += row.count;
+            if !row.outcome.is_success() {
+                *now.failed.entry(row.outcome).or_default() += row.count;
+                continue;
+            }
+            now.succeeded += row.count;
+            if matches!(row.op, Op::Read | Op::Write) && row.count > 0 {
+                let (sum, count) = medians.entry(&row.role).or_default();
+                *sum = sum.saturating_add(row.p50_us.saturating_mul(row.count));
+                *count += row.count;
+            }
+        }
+        for (role, now) in &mut self.roles {
+            now.per_second = now.requests as f64 / seconds;
+            // Reads and writes differ little; their weighted mean is near enough for a glance.
+            let median = medians.get(role.as_str());
+            now.p50_us = median.and_then(|(sum, count)| sum.checked_div(*count));
+        }
+    }
+
+    /// A word that changes with the phase.
+    pub fn phase(&self) -> &'static str {
+        match &self.stage {
+            Stage::Starting(start) if start.actions.is_empty() => "",
+            Stage::Starting(_) => "starting",
+            Stage::Undoing(why) => why,
+            Stage::Ended => "ended",
+            Stage::Playing => "playing",
+        }
+    }
+
+    /// What plain output says when the phase changes.
+    pub fn phase_line(&self) -> Option<String> {
+        match &self.stage {
+            Stage::Starting(start) if !start.actions.is_empty() => {
+                let text = match start.created.all {
+                    0 => "already up, as the file says".to_owned(),
+                    1 => "starting 1 node".to_owned(),
+                    nodes => format!("starting {nodes} nodes"),
+                };
+                Some(format!("{}: {text}", self.lab))
+            }
+            Stage::Undoing(why) => Some(format!("{}: {why}", self.lab)),
+            Stage::Starting(_) | Stage::Playing | Stage::Ended => None,
+        }
+    }
+
+    /// How the run goes, in one plain line.
+    pub fn plain(&self) -> String {
+        let at = words::fixed(self.now - self.warmup, 2);
+        let mut parts: Vec<String> = self.roles.iter().map(|(r, n)| n.plain(r)).collect();
+        if !self.down.is_empty() {
+            parts.push(format!("down: {}", self.down.join(" ")));
+        }
+        format!("{at:>8} s  {}", parts.join("; "))
+    }
+
+    /// The lines of a terminal of `width` columns, `since` after the last news.
+    pub fn lines(&self, since: Duration, width: usize) -> Vec<Line> {
+        match &self.stage {
+            Stage::Starting(start) => vec![start.line(&self.lab)],
+            Stage::Undoing(why) => vec![self.head(why)],
+            Stage::Ended => Vec::new(),
+            Stage::Playing => {
+                let mut lines = vec![self.clock(since, width)];
+                lines.extend(self.roles.iter().map(|(role, now)| now.line(role)));
+                lines.push(self.disturbances());
+                lines
+            }
+        }
+    }
+
+    fn head(&self, phase: &str) -> Line {
+        Line::default()
+            .painted(Palette::strong, self.lab.clone())
+            .plain(format!("  {phase}  "))
+    }
+
+    /// Name, phase, bar and time.
+    fn clock(&self, since: Duration, width: usize) -> Line {
+        let since = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
+        let now = self.now.saturating_add(since);
+        let Some(end) = self.end else {
+            let head = self.head("running");
+            return head.plain(format!("{} s", words::fixed(now, 1)));
+        };
+        let now = now.clamp(0, end);
+        let (phase, time) = if now < self.warmup {
+            (
+                "warming up",
+                format!(
+                    "{} of {}",
+                    words::fixed(now, 1),
+                    words::fixed(self.warmup, 1)
+                ),
+            )
+        } else {
+            let (now, all) = (now - self.warmup, end - self.warmup);
+            let phase = if now == all { "finishing" } else { "playing" };
+            (
+                phase,
+                format!("{} of {}", words::fixed(now, 1), words::fixed(all, 1)),
+            )
+        };
+        let head = self.head(&format!("{phase:<10}"));
+        let time = format!("  {time:>13} s");
+        let room = width.saturating_sub(1 + head.columns() + time.chars().count());
+        let filled = (room as f64 * now as f64 / (end.max(1)) as f64).round() as usize;
+        head.painted(Palette::good, "━".repeat(filled.min(room)))
+            .painted(Palette::quiet, "─".repeat(room.saturating_sub(filled)))
+            .plain(time)
+    }
+
+    /// Active faults and nodes that are down; the line stays, so that nothing jumps.
+    fn disturbances(&self) -> Line {
+        let named = |fault: &String| match self.known.get(fault) {
+            Some(what) => format!("{fault} ({what})"),
+            None => fault.clone(),
+        };
+        let active: Vec<String> = self.active.iter().map(named).collect();
+        let line = match active.is_empty() {
+            true => Line::default().painted(Palette::quiet, "  no fault in effect"),
+            false => Line::default()
+                .plain("  in effect: ")
+                .painted(Palette::fault, active.join(", ")),
+        };
+        match self.down.is_empty() {
+            true => line,
+            false => line
+                .plain("   down: ")
+                .painted(Palette::bad, self.down.join(" ")),
+        }
+    }
+}
+
+impl Start {
+    fn line(&self, lab: &str) -> Line {
+        let mut line = Line::default()
+            .painted(Palette::strong, lab.to_owned())
+            .plain("  starting");
+        for (what, count) in [
+            ("images", self.images),
+            ("created", self.created),
+            ("started", self.started),
+            ("ready", self.ready),
+        ] {
+            if count.all == 0 {
+                continue;
+            }
+            let paint = if count.done >= count.all {
+                Palette::good
+            } else {
+                |_, text: &str| text.to_owned()
+            };
+            let text = format!("{}/{}", count.done, count.all);
+            line = line
+                .painted(Palette::quiet, format!("   {what} "))
+                .painted(paint, text);
+        }
+        line
+    }
+}
+
+impl RoleNow {
+    fn success(&self) -> Option<f64> {
+        (self.requests > 0).then(|| self.succeeded as f64 / self.requests as f64)
+    }
+
+    /// `timeout 160, refused 2`: the most frequent first.
+    fn failures(&self) -> String {
+        let mut failed: Vec<_> = self.failed.iter().collect();
+        failed.sort_by_key(|(outcome, count)| (std::cmp::Reverse(**count), **outcome));
+        let one = |(outcome, count): (_, _)| format!("{outcome} {count}");
+        failed.into_iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+
+    fn line(&self, role: &str) -> Line {
+        let paint: fn(Palette, &str) -> String = match self.success() {
+            None => Palette::quiet,
+            Some(share) if share >= 0.99 => Palette::good,
+            Some(share) if share >= 0.5 => Palette::warn,
+            Some(_) => Palette::bad,
+        };
+        Line::default()
+            .plain(format!("  {role:<8} {:>6.0}/s", self.per_second))
+            .painted(Palette::quiet, "   success ")
+            .painted(
+                paint,
+                format!("{:>7}", share(self.succeeded, self.requests)),
+            )
+            .painted(Palette::quiet, "   p50 ")
+            .plain(format!("{:>8}", latency(self.p50_us)))
+            .painted(Palette::bad, format!("   {}", self.failures()))
+    }
+
+    fn plain(&self, role: &str) -> String {
+        let mut text = format!(
+            "{role} {:.0}/s, success {}, p50 {}",
+            self.per_second,
+            share(self.succeeded, self.requests),
+            latency(self.p50_us)
+        );
+        let failures = self.failures();
+        if !failures.is_empty() {
+            text = format!("{text}, {failures}");
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests;

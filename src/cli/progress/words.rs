@@ -1,0 +1,85 @@
+//! What an event says to a person.
+
+use super::line::Line;
+use crate::record::event::{Event, Verdict, What};
+use crate::report::Palette;
+use std::collections::BTreeSet;
+
+/// The sentence for an event and its colour; none for what only programs need. `died` holds the
+/// nodes that were lost and are not back.
+pub fn sentence(what: &What, died: &BTreeSet<String>) -> Option<Line> {
+    let line = Line::default();
+    Some(match what {
+        What::RunStarted {
+            run, warmup, end, ..
+        } => line.plain(match end {
+            None => format!("run {run} begins: load until `netlab down`"),
+            Some(end) => format!(
+                "run {run} begins: {} of warm-up, then {}",
+                seconds(*warmup),
+                seconds(end - warmup)
+            ),
+        }),
+        What::WarmupEnded => line.plain("warm-up is over"),
+        What::NodeReady { node } if died.contains(node) => {
+            line.painted(Palette::good, format!("{node} is back"))
+        }
+        What::NodeWired { .. } | What::NodeReady { .. } => return None,
+        What::NodeDied {
+            node,
+            exit_code,
+            fault,
+        } => match fault {
+            Some(_) => line.plain(format!("{node} is down")),
+            None => {
+                let text = format!("{node} died by itself, exit code {exit_code}");
+                line.painted(Palette::bad, text)
+            }
+        },
+        What::FaultBegan {
+            fault,
+            kind,
+            target,
+            ..
+        } => line.painted(
+            Palette::fault,
+            format!("fault {fault} in effect: {kind} {target}"),
+        ),
+        What::HealStarted { fault, .. } => {
+            line.painted(Palette::fault, format!("fault {fault} is being healed"))
+        }
+        What::FaultHealed { fault } => {
+            line.painted(Palette::good, format!("fault {fault} has healed"))
+        }
+        What::FaultFailed { fault, why } => {
+            line.painted(Palette::bad, format!("fault {fault} failed: {why}"))
+        }
+        What::AgentResumed { .. } => line.painted(Palette::bad, "the agent was gone and is back"),
+        What::Note { node, text } => {
+            let about = node.as_ref().map(|node| format!("{node}: "));
+            line.painted(Palette::warn, about.unwrap_or_default() + text)
+        }
+        What::RunEnded { verdict, .. } => match verdict {
+            Verdict::Passed => line.plain("the run is over"),
+            Verdict::Inconclusive => line.painted(Palette::warn, "the run is over: inconclusive"),
+            Verdict::Interrupted => line.painted(Palette::warn, "the run was interrupted"),
+        },
+    })
+}
+
+/// An event with its scenario time in front.
+pub fn told(event: &Event, warmup: i64, died: &BTreeSet<String>) -> Option<Line> {
+    let sentence = sentence(&event.what, died)?;
+    let at = format!("{:>8} s  ", fixed(event.t - warmup, 2));
+    Some(Line::default().painted(Palette::quiet, at).then(sentence))
+}
+
+/// Nanoseconds as seconds with so many digits.
+pub fn fixed(ns: i64, digits: usize) -> String {
+    format!("{:.digits$}", ns as f64 / 1e9)
+}
+
+fn seconds(ns: i64) -> String {
+    let ns = u64::try_from(ns).unwrap_or(0);
+    netlab_protocol::duration::format(std::time::Duration::from_nanos(ns))
+}

@@ -1,0 +1,93 @@
+//! Lists for people and for programs.
+
+use crate::report::Palette;
+use clap::ValueEnum;
+use serde::Serialize;
+
+/// How a list is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Aligned columns.
+    #[default]
+    Table,
+    /// One JSON array.
+    Json,
+}
+
+/// A JSON text with its newline.
+pub fn json(value: &impl Serialize) -> String {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => text + "\n",
+        // Only maps with keys that are no text fail, and there are none.
+        Err(error) => format!("{{\"error\":\"{error}\"}}\n"),
+    }
+}
+
+/// Aligned columns under a quiet heading; the last column is not padded.
+pub fn table(heads: &[&str], rows: &[Vec<String>], palette: Palette) -> String {
+    let columns = |text: &str| text.chars().count();
+    let width = |at: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(at));
+        let widest = cells.map(|cell| columns(cell)).max().unwrap_or(0);
+        widest.max(columns(heads[at]))
+    };
+    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let mut line = String::new();
+        for (cell, width) in cells.zip(&widths) {
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', width - columns(cell) + 2));
+        }
+        line.trim_end().to_owned()
+    };
+    let mut out = palette.quiet(&line(&mut heads.iter().copied())) + "\n";
+    for row in rows {
+        out.push_str(&line(&mut row.iter().map(String::as_str)));
+        out.push('\n');
+    }
+    out
+}
+
+/// How long ago, in one unit: `40 s`, `12 min`, `3 h`, `2 d`.
+pub fn age(seconds: i64) -> String {
+    match seconds {
+        i64::MIN..120 => format!("{} s", seconds.max(0)),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// Bytes in the unit that keeps the number short.
+pub fn size(bytes: i64) -> String {
+    match bytes {
+        i64::MIN..1_000_000 => format!("{} kB", bytes / 1_000),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned() {
+        let rows = [
+            vec!["a".into(), "1".into()],
+            vec!["long".into(), "2".into()],
+        ];
+        assert_eq!(
+            table(&["LAB", "N"], &rows, Palette::PLAIN),
+            "LAB   N\na     1\nlong  2\n"
+        );
+    }
+
+    #[test]
+    fn ages() {
+        assert_eq!(age(-3), "0 s");
+        assert_eq!(age(119), "119 s");
+        assert_eq!(age(120), "2 min");
+        assert_eq!(age(90_000), "25 h");
+    }
+}

@@ -1,0 +1,245 @@
+//! Buffers of frames, and what is under way.
+//!
+//! Owns memory: reuse, the order of departures, and the bounds on how much may wait. Must not know
+//! what is in a frame or why it waits.
+
+use super::offload::{FRAME, HEAD, PLAIN};
+use crate::id::NodeIndex;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::ops::{Deref, DerefMut};
+
+/// Packets (offload packets count once) under way in all links together.
+pub const IN_FLIGHT: usize = 131_072;
+/// Bytes of the buffers in which they wait.
+pub const IN_FLIGHT_BYTES: u64 = 256 << 20;
+/// Size of a buffer for packets of the usual mtu.
+const SMALL: usize = 2048;
+/// Buffers kept for reuse, small and large.
+const POOL: (usize, usize) = (8192, 128);
+
+/// A buffer of fixed size and the frame in it.
+pub(super) struct Frame {
+    bytes: Box<[u8]>,
+    length: usize,
+}
+
+impl Frame {
+    pub(super) fn small() -> Frame {
+        Frame::of(SMALL)
+    }
+
+    /// Takes the largest frame there is.
+    pub(super) fn large() -> Frame {
+        Frame::of(FRAME)
+    }
+
+    fn of(size: usize) -> Frame {
+        Frame {
+            bytes: vec![0; size].into_boxed_slice(),
+            length: 0,
+        }
+    }
+
+    /// The whole buffer, to be read into.
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
+    /// Notes how much of the buffer is the frame.
+    pub(super) fn set_length(&mut self, length: usize) {
+        self.length = length.min(self.bytes.len());
+    }
+
+    /// Holds `parts`, one after the other.
+    pub(super) fn fill(&mut self, parts: &[&[u8]]) {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        if length > self.bytes.len() {
+            *self = Frame::of(length.max(FRAME));
+        }
+        self.length = length;
+        let mut at = 0;
+        for part in parts {
+            self.bytes[at..at + part.len()].copy_from_slice(part);
+            at += part.len();
+        }
+    }
+
+    /// A frame around a finished packet.
+    pub(super) fn around(packet: &[u8]) -> Frame {
+        let mut frame = Frame::of(HEAD + packet.len());
+        frame.fill(&[&PLAIN, packet]);
+        frame
+    }
+}
+
+impl Deref for Frame {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+impl DerefMut for Frame {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[..self.length]
+    }
+}
+
+/// What a frame counts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wire {
+    /// Packets on the wire.
+    pub packets: u32,
+    /// Their bytes, IP headers included.
+    pub bytes: u32,
+}
+
+/// A frame on its way to a node.
+pub(super) struct Departure {
+    pub due: u64,
+    sequence: u64,
+    /// When it was read from its sender.
+    pub entered: u64,
+    pub slot: u32,
+    /// How often the link had gone down when the packet entered.
+    pub cuts: u32,
+    pub to: NodeIndex,
+    /// It has passed the link and waits for the receiver's access link.
+    pub arrived: bool,
+    pub wire: Wire,
+    pub frame: Frame,
+}
+
+/// Earliest first; among equals the one that came first.
+impl Ord for Departure {
+    fn cmp(&self, other: &Departure) -> Ordering {
+        (other.due, other.sequence).cmp(&(self.due, self.sequence))
+    }
+}
+impl PartialOrd for Departure {
+    fn partial_cmp(&self, other: &Departure) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl PartialEq for Departure {
+    fn eq(&self, other: &Departure) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+impl Eq for Departure {}
+
+/// What of the bounds is used, by all links or by one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    pub frames: usize,
+    pub bytes: u64,
+}
+
+impl Held {
+    pub(super) fn add(&mut self, frame: &Frame) {
+        self.frames += 1;
+        self.bytes += frame.bytes.len() as u64;
+    }
+
+    pub(super) fn remove(&mut self, frame: &Frame) {
+        self.frames = self.frames.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(frame.bytes.len() as u64);
+    }
+}
+
+/// Everything under way, and buffers for more.
+#[derive(Default)]
+pub(super) struct Schedule {
+    heap: BinaryHeap<Departure>,
+    sequence: u64,
+    held: Held,
+    small: Vec<Frame>,
+    large: Vec<Frame>,
+}
+
+impl Schedule {
+    /// Whether a link that holds `link` may hold one more. A link gets no more than is left free, so
+    /// that one alone takes half of all, n of them n / (n + 1), and some is free for every other
+    /// (Choudhury and Hahne, "Dynamic queue length thresholds", 1998).
+    pub(super) fn admits(&self, link: Held) -> bool {
+        link.frames < IN_FLIGHT - self.held.frames.min(IN_FLIGHT)
+            && link.bytes + (FRAME as u64) <= IN_FLIGHT_BYTES.saturating_sub(self.held.bytes)
+    }
+
+    /// When the next departure is due.
+    pub(super) fn next_due(&self) -> Option<u64> {
+        self.heap.peek().map(|d| d.due)
+    }
+
+    /// Adds a departure, behind its equals.
+    pub(super) fn push(&mut self, mut departure: Departure) {
+        self.held.add(&departure.frame);
+        self.sequence += 1;
+        departure.sequence = self.sequence;
+        self.heap.push(departure);
+    }
+
+    /// Takes the earliest departure out, if it is due at `now`.
+    pub(super) fn pop(&mut self, now: u64) -> Option<Departure> {
+        if self.next_due()? > now {
+            return None;
+        }
+        let departure = self.heap.pop()?;
+        self.held.remove(&departure.frame);
+        Some(departure)
+    }
+
+    /// A buffer for a packet of the usual size.
+    pub(super) fn take_small(&mut self) -> Frame {
+        self.small.pop().unwrap_or_else(Frame::small)
+    }
+
+    /// Takes the frame out of `from`, which stays usable: by exchange, or, when that would waste a
+    /// large buffer on a small frame, by copy.
+    pub(super) fn keep(&mut self, from: &mut Frame) -> Frame {
+        let large = from.bytes.len() > SMALL;
+        if large && from.length <= SMALL {
+            let mut copy = self.take_small();
+            copy.fill(&[from]);
+            return copy;
+        }
+        let other = match large {
+            true => self.large.pop().unwrap_or_else(Frame::large),
+            false => self.take_small(),
+        };
+        std::mem::replace(from, other)
+    }
+
+    /// Takes a buffer back.
+    pub(super) fn recycle(&mut self, frame: Frame) {
+        let (pool, most) = match frame.bytes.len() {
+            SMALL => (&mut self.small, POOL.0),
+            FRAME => (&mut self.large, POOL.1),
+            _ => return,
+        };
+        if pool.len() < most {
+            pool.push(frame);
+        }
+    }
+}
+
+impl Departure {
+    /// `frame` on the link `slot` to `to`.
+    pub(super) fn new(due: u64, entered: u64, (slot, to): (u32, NodeIndex), frame: Frame) -> Self {
+        Departure {
+            due,
+            sequence: 0,
+            entered,
+            slot,
+            cuts: 0,
+            to,
+            arrived: false,
+            wire: Wire {
+                packets: 1,
+                bytes: frame.length.saturating_sub(HEAD) as u32,
+            },
+            frame,
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The resolver: DNS messages in, DNS messages out (RFC 1035, 3596, 6891).
+//!
+//! Owns names and how they are answered. A pure function from bytes to bytes that never panics; it
+//! must not know sockets, packets or clocks. Written by hand because a reply is four fixed shapes
+//! and because a parser that refuses query types it does not know could not answer them with
+//! "no such record"; the tests read every reply with an independent one.
+//!
+//! A, AAAA and ANY of node, role and group names (letters in any case); PTR of every address; other
+//! types of known names have no records (NOERROR); other names do not exist (NXDOMAIN, at once). A
+//! group answers with all its addresses, from a start that changes with every query; where they do
+//! not fit, as many as fit and without the truncation mark, because the resolver does not speak TCP
+//! and the changing start shows every address sooner or later.
+
+use super::NodeConfig;
+use crate::id::NodeIndex;
+use netlab_protocol::draw;
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+const HEADER: usize = 12;
+/// Largest reply without and with EDNS (the latter is the DNS flag day's 1232).
+const PLAIN: usize = 512;
+const EDNS: usize = 1232;
+/// Seconds an answer may be cached: not at all, names can fail.
+const TTL: u32 = 0;
+
+const A: u16 = 1;
+const PTR: u16 = 12;
+const AAAA: u16 = 28;
+const OPT: u16 = 41;
+const ANY: u16 = 255;
+
+const NOERROR: u8 = 0;
+const FORMERR: u8 = 1;
+const NXDOMAIN: u8 = 3;
+const NOTIMP: u8 = 4;
+const REFUSED: u8 = 5;
+
+/// All names of a lab.
+pub(super) struct Resolver {
+    seed: u64,
+    nodes: Vec<(String, Ipv4Addr, Ipv6Addr)>,
+    names: HashMap<String, Vec<usize>>,
+    owners: HashMap<IpAddr, usize>,
+}
+
+struct Question {
+    /// Lower case, labels joined by dots, no dot at the end.
+    name: String,
+    kind: u16,
+    class: u16,
+    /// Where the question ends in the message.
+    end: usize,
+}
+
+impl Resolver {
+    /// A node answers to its own name even where `names` leaves it out.
+    pub(super) fn new(
+        seed: u64,
+        nodes: &[NodeConfig],
+        names: &BTreeMap<String, Vec<NodeIndex>>,
+    ) -> Resolver {
+        let mut known = HashMap::new();
+        for (i, node) in nodes.iter().enumerate() {
+            known.insert(node.name.to_ascii_lowercase(), vec![i]);
+        }
+        for (name, members) in names {
+            let members = members.iter().map(|n| n.at()).filter(|&n| n < nodes.len());
+            known.insert(name.to_ascii_lowercase(), members.collect());
+        }
+        let addresses = nodes
+            .iter()
+            .enumerate()
+            .flat_map(|(i, n)| [(IpAddr::V4(n.v4), i), (IpAddr::V6(n.v6), i)]);
+        Resolver {
+            seed,
+            owners: addresses.collect(),
+            nodes: nodes.iter().map(|n| (n.name.clone(), n.v4, n.v6)).collect(),
+            names: known,
+        }
+    }
+
+    /// Names of the nodes.
+    pub(super) fn node_names(&self) -> Vec<String> {
+        self.nodes.iter().map(|n| n.0.clone()).collect()
+    }
+
+    /// The reply to `query`; `None` for what is no query. `turn` counts the queries.
+    pub(super) fn answer(&self, query: &[u8], turn: u64) -> Option<Vec<u8>> {
+        let header: &[u8; HEADER] = query.first_chunk()?;
+        if header[2] & 0x80 != 0 {
+            return None; // a response: answering it could go on for ever
+        }
+        if header[2] & 0x78 != 0 {
+            return Some(reply(query, None, NOTIMP));
+        }
+        let Some(question) = question(query) else {
+            return Some(reply(query, None, FORMERR));
+        };
+        if question.class != 1 && question.class != ANY {
+            return Some(reply(query, Some(&question), REFUSED));
+        }
+        let (code, records) = self.records(&question, turn);
+        let edns = edns_size(query, question.end);
+        let room = edns.map_or(PLAIN, |size| size.clamp(PLAIN, EDNS) - OPT_RECORD.len());
+        let mut bytes = reply(query, Some(&question), code);
+        let mut count = 0_u16;
+        for (kind, data) in records {
+            if bytes.len() + 12 + data.len() > room {
+                break;
+            }
+            push_record(&mut bytes, kind, &data);
+            count += 1;
+        }
+        bytes[6..8].copy_from_slice(&count.to_be_bytes());
+        if edns.is_some() {
+            bytes[11] = 1;
+            bytes.extend(OPT_RECORD);
+        }
+        Some(bytes)
+    }
+
+    /// Response code and records (type, data) for a question.
+    fn records(&self, question: &Question, turn: u64) -> (u8, Vec<(u16, Vec<u8>)>) {
+        if let Some(members) = self.names.get(&question.name) {
+            let (v4, v6) = match question.kind {
+                A => (true, false),
+                AAAA => (false, true),
+                ANY => (true, true),
+                _ => return (NOERROR, Vec::new()),
+            };
+            let start = draw::below(self.seed, &[turn], members.len() as u64) as usize;
+            let (tail, head) = members.split_at(start);
+            let mut records = Vec::new();
+            for &member in head.iter().chain(tail) {
+                let (_, four, six) = &self.nodes[member];
+                records.extend(v4.then(|| (A, four.octets().to_vec())));
+                records.extend(v6.then(|| (AAAA, six.octets().to_vec())));
+            }
+            return (NOERROR, records);
+        }
+        match reverse(&question.name).and_then(|a| self.owners.get(&a)) {
+            Some(_) if question.kind != PTR && question.kind != ANY => (NOERROR, Vec::new()),
+            Some(&owner) => {
+                let name = &self.nodes[owner].0;
+                let mut data = vec![name.len() as u8];
+                data.extend(name.bytes());
+                data.push(0);
+                (NOERROR, vec![(PTR, data)])
+            }
+            None => (NXDOMAIN, Vec::new()),
+        }
+    }
+}
+
+/// Root name, type OPT, our size, version 0, no options (RFC 6891 §6.1.2).
+const OPT_RECORD: [u8; 11] = [0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 0];
+
+/// Header and question of the reply: authoritative, recursion "available" so that stubs are content.
+fn reply(query: &[u8], question: Option<&Question>, code: u8) -> Vec<u8> {
+    let end = question.map_or(HEADER, |q| q.end);
+    let mut bytes = query.get(..end).unwrap_or_default().to_vec();
+    bytes.resize(bytes.len().max(HEADER), 0);
+    bytes[2] = 0x84 | (bytes[2] & 0x79);
+    bytes[3] = 0x80 | code;
+    bytes[4..HEADER].fill(0);
+    bytes[5] = u8::from(question.is_some());
+    bytes
+}
+
+/// A record for the name in the question (a pointer to offset 12).
+fn push_record(bytes: &mut Vec<u8>, kind: u16, data: &[u8]) {
+    bytes.extend([0xc0, HEADER as u8]);
+    bytes.extend(kind.to_be_bytes());
+    bytes.extend([0, 1]);
+    bytes.extend(TTL.to_be_bytes());
+    bytes.extend((data.len() as u16).to_be_bytes());
+    bytes.extend(data);
+}
+
+/// The only question of a query; `None` when there is not exactly one, or it is broken.
+fn question(query: &[u8]) -> Option<Question> {
+    let word = |at: usize| Some(u16::from_be_bytes(*query.get(at..)?.first_chunk()?));
+    if word(4)? != 1 {
+        return None;
+    }
+    let (mut at, mut name) = (HEADER, String::new());
+    loop {
+        let length = usize::from(*query.get(at)?);
+        if length > 63 || at - HEADER + length > 254 {
+            return None; // a pointer, which a first name cannot have, or too long
+        }
+        if length == 0 {
+            break;
+        }
+        let label = query.get(at + 1..at + 1 + length)?;
+        if !name.is_empty() {
+            name.push('.');
+        }
+        name.extend(label.iter().map(|b| char::from(b.to_ascii_lowercase())));
+        at += 1 + length;
+    }
+    Some(Question {
+        name,
+        kind: word(at + 1)?,
+        class: word(at + 3)?,
+        end: at + 5,
+    })
+}
+
+/// The size a client with EDNS accepts, when its OPT record is the first thing after the question.
+fn edns_size(query: &[u8], at: usize) -> Option<usize> {
+    let alone = query.get(6..10)? == [0; 4];
+    let record = query.get(at..)?.first_chunk::<5>()?;
+    let is_opt = record[0] == 0 && u16::from_be_bytes([record[1], record[2]]) == OPT;
+    (alone && is_opt).then(|| usize::from(u16::from_be_bytes([record[3], record[4]])))
+}
+
+/// The address in a name below in-addr.arpa or ip6.arpa.
+fn reverse(name: &str) -> Option<IpAddr> {
+    if let Some(octets) = name.strip_suffix(".in-addr.arpa") {
+        let text: Vec<&str> = octets.rsplit('.').collect();
+        return text.join(".").parse::<Ipv4Addr>().ok().map(IpAddr::V4);
+    }
+    let nibbles: Vec<&str> = name.strip_suffix(".ip6.arpa")?.rsplit('.').collect();
+    let single = nibbles.len() == 32 && nibbles.iter().all(|n| n.len() == 1);
+    let bits = u128::from_str_radix(&nibbles.concat(), 16).ok()?;
+    single.then_some(IpAddr::V6(bits.into()))
+}
+
+#[cfg(test)]
+#[path = "resolver_tests.rs"]
+mod tests;

@@ -1,0 +1,157 @@
+//! The resolver against an independent reader of DNS messages.
+
+use super::*;
+use proptest::prelude::*;
+use simple_dns::rdata::RData;
+use simple_dns::{CLASS, Name, Packet, PacketFlag, Question as Asked, RCODE, TYPE};
+
+fn resolver(peers: u32) -> Resolver {
+    let nodes: Vec<NodeConfig> = (0..peers)
+        .map(|i| NodeConfig {
+            name: format!("peer-{i}"),
+            v4: Ipv4Addr::from(0x0a4d_0002 + i),
+            v6: Ipv6Addr::from((0xfd77 << 112) + 2 + u128::from(i)),
+            uplink: None,
+        })
+        .collect();
+    let all = (0..peers).map(NodeIndex).collect();
+    Resolver::new(7, &nodes, &BTreeMap::from([("peer".to_owned(), all)]))
+}
+
+fn query(name: &str, kind: TYPE, size: Option<u16>) -> Vec<u8> {
+    let mut packet = Packet::new_query(77);
+    packet.set_flags(PacketFlag::RECURSION_DESIRED);
+    let name = Name::new_unchecked(name);
+    let asked = Asked::new(name, kind.into(), CLASS::IN.into(), false);
+    packet.questions.push(asked);
+    *packet.opt_mut() = size.map(|udp_packet_size| simple_dns::rdata::OPT {
+        opt_codes: Vec::new(),
+        udp_packet_size,
+        version: 0,
+    });
+    packet.build_bytes_vec().unwrap()
+}
+
+fn asked(r: &Resolver, name: &str, kind: TYPE) -> (RCODE, Vec<String>) {
+    let bytes = r.answer(&query(name, kind, None), 1).unwrap();
+    let reply = Packet::parse(&bytes).unwrap();
+    assert_eq!(reply.id(), 77);
+    assert!(reply.has_flags(PacketFlag::RESPONSE | PacketFlag::RECURSION_DESIRED));
+    assert_eq!(reply.questions.len(), 1);
+    let text = |data: &RData| match data {
+        RData::A(a) => Ipv4Addr::from(a.address).to_string(),
+        RData::AAAA(a) => Ipv6Addr::from(a.address).to_string(),
+        RData::PTR(name) => name.to_string(),
+        other => format!("{other:?}"),
+    };
+    let records = reply.answers.iter().map(|r| text(&r.rdata)).collect();
+    (reply.rcode(), records)
+}
+
+fn found(text: &str) -> (RCODE, Vec<String>) {
+    (RCODE::NoError, vec![text.to_owned()])
+}
+
+#[test]
+fn names_and_addresses() {
+    let r = resolver(3);
+    assert_eq!(asked(&r, "peer-1", TYPE::A), found("10.77.0.3"));
+    assert_eq!(asked(&r, "PEER-1", TYPE::AAAA), found("fd77::3"));
+    let reverse = "3.0.77.10.in-addr.arpa";
+    assert_eq!(asked(&r, reverse, TYPE::PTR), found("peer-1"));
+    let nibbles = format!("3.{}7.7.d.f.ip6.arpa", "0.".repeat(27));
+    assert_eq!(asked(&r, &nibbles, TYPE::PTR), found("peer-1"));
+}
+
+#[test]
+fn what_there_is_not() {
+    let r = resolver(3);
+    assert_eq!(asked(&r, "peer-1", TYPE::MX), (RCODE::NoError, vec![]));
+    for name in [
+        "peer-9",
+        "example.org",
+        "peer-1.example.org",
+        "9.0.77.10.in-addr.arpa",
+    ] {
+        assert_eq!(
+            asked(&r, name, TYPE::A),
+            (RCODE::NameError, vec![]),
+            "{name}"
+        );
+    }
+    // Type 65280 is private use (RFC 6895): known name, no record.
+    let mut unknown = query("peer-1", TYPE::A, None);
+    let at = unknown.len() - 4;
+    unknown[at] = 0xff;
+    let reply = r.answer(&unknown, 1).unwrap();
+    assert_eq!((reply[3] & 15, reply[7]), (NOERROR, 0));
+}
+
+#[test]
+fn a_group_is_all_its_members_from_a_changing_start() {
+    let r = resolver(8);
+    let (_, mut all) = asked(&r, "peer", TYPE::A);
+    assert_eq!(all.len(), 8);
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 8);
+    let first = |turn| {
+        let bytes = r.answer(&query("peer", TYPE::A, None), turn).unwrap();
+        bytes[bytes.len() - 8 * 16 + 15]
+    };
+    let starts: std::collections::BTreeSet<u8> = (0..200).map(first).collect();
+    assert_eq!(starts.len(), 8, "every member leads sometimes");
+}
+
+#[test]
+fn large_groups_are_cut_to_the_size_the_client_takes() {
+    let r = resolver(500);
+    for (size, limit) in [
+        (None, 512),
+        (Some(1232), 1232),
+        (Some(9000), 1232),
+        (Some(100), 512),
+    ] {
+        let bytes = r.answer(&query("peer", TYPE::AAAA, size), 1).unwrap();
+        assert!(
+            bytes.len() <= limit && bytes.len() + 28 > limit,
+            "{}",
+            bytes.len()
+        );
+        let reply = Packet::parse(&bytes).unwrap();
+        assert!(!reply.has_flags(PacketFlag::TRUNCATION));
+        assert_eq!(reply.opt().is_some(), size.is_some());
+        assert!(reply.answers.len() > 15);
+    }
+}
+
+#[test]
+fn broken_queries() {
+    let r = resolver(2);
+    let good = query("peer-1", TYPE::A, None);
+    assert_eq!(r.answer(&good[..11], 0), None);
+    let code = |bytes: &[u8]| r.answer(bytes, 0).map(|b| b[3] & 15);
+    assert_eq!(code(&good[..good.len() - 1]), Some(FORMERR));
+    let with = |at: usize, value: u8| {
+        let mut bytes = good.clone();
+        bytes[at] = value;
+        bytes
+    };
+    assert_eq!(code(&with(5, 2)), Some(FORMERR), "two questions");
+    assert_eq!(code(&with(12, 0xc0)), Some(FORMERR), "a pointer");
+    assert_eq!(code(&with(2, 0x28)), Some(NOTIMP), "an update");
+    assert_eq!(code(&with(good.len() - 1, 3)), Some(REFUSED), "class CH");
+    assert_eq!(code(&with(2, 0x80)), None, "a response");
+}
+
+proptest! {
+    #[test]
+    fn hostile_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..80), turn: u64) {
+        let r = resolver(3);
+        let _ = r.answer(&bytes, turn);
+        let mut query = vec![0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        query.extend(&bytes);
+        let reply = r.answer(&query, turn).unwrap();
+        prop_assert!(reply.len() <= EDNS);
+    }
+}

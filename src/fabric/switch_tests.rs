@@ -1,0 +1,512 @@
+//! The switch without a device: bytes and times in, replies and departures out.
+
+use super::*;
+use crate::fabric::frame::IN_FLIGHT;
+use crate::fabric::{Dropped, NodeConfig};
+use crate::link::{LinkMtu, TraceIndex};
+use crate::units::BitRate;
+use crate::units::Ratio;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const A: NodeIndex = NodeIndex(0);
+const B: NodeIndex = NodeIndex(1);
+const C: NodeIndex = NodeIndex(2);
+const MS: u64 = 1_000_000;
+const RESOLVER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
+
+fn four(node: NodeIndex) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(10, 77, 0, node.0 as u8 + 2))
+}
+
+fn six(node: NodeIndex) -> IpAddr {
+    IpAddr::V6(Ipv6Addr::from((0xfd77 << 112) + 2 + u128::from(node.0)))
+}
+
+fn config(uplink: Option<BitRate>) -> Config {
+    let node = |i: u8| NodeConfig {
+        name: format!("n{i}"),
+        v4: Ipv4Addr::new(10, 77, 0, i + 2),
+        v6: Ipv6Addr::from((0xfd77 << 112) + 2 + u128::from(i)),
+        uplink,
+    };
+    Config {
+        seed: 7,
+        nodes: (0..3).map(node).collect(),
+        resolver: (
+            Ipv4Addr::new(10, 77, 0, 1),
+            Ipv6Addr::from((0xfd77 << 112) + 1),
+        ),
+        names: BTreeMap::new(),
+        default_link: LinkProperties {
+            delay: Duration::from_millis(5),
+            ..LinkProperties::default()
+        },
+        links: Vec::new(),
+    }
+}
+
+/// What is written back when `from` sends `packet`; what need not wait is counted as passed.
+fn send(s: &mut Switch, from: NodeIndex, packet: &[u8], now: u64) -> Option<Vec<u8>> {
+    send_frame(s, from, &mut Frame::around(packet), now)
+}
+
+fn send_frame(s: &mut Switch, from: NodeIndex, frame: &mut Frame, now: u64) -> Option<Vec<u8>> {
+    match s.receive(from, frame, now) {
+        Outcome::Done => None,
+        Outcome::Reply(reply) => Some(reply),
+        Outcome::Direct(direct) => {
+            s.passed(&direct, frame, None, now);
+            None
+        }
+    }
+}
+
+fn switch() -> Switch {
+    Switch::new(config(None)).unwrap()
+}
+
+fn datagram(from: IpAddr, to: IpAddr) -> Vec<u8> {
+    packet::udp((from, 4000), (to, 4000), &[0; 72]).unwrap()
+}
+
+/// Everything that leaves until `now`, as (time, receiver).
+fn departures(switch: &mut Switch, now: u64) -> Vec<(u64, NodeIndex)> {
+    let mut all = Vec::new();
+    while let Some(departure) = switch.depart(now) {
+        all.push((departure.due, departure.to));
+        switch.done(departure, None, now);
+    }
+    all
+}
+
+fn dropped(switch: &Switch) -> Vec<(NodeIndex, NodeIndex, Dropped)> {
+    let all = switch.counters(0).into_iter();
+    all.map(|c| (c.from, c.to, c.dropped)).collect()
+}
+
+#[test]
+fn a_packet_leaves_when_it_is_due_and_is_counted() {
+    let mut s = switch();
+    for (from, to) in [(four(A), four(B)), (six(A), six(B))] {
+        assert_eq!(send(&mut s, A, &datagram(from, to), 0), None);
+        assert_eq!(s.next_due(), Some(5 * MS));
+        assert_eq!(departures(&mut s, 5 * MS - 1), []);
+        assert_eq!(departures(&mut s, 5 * MS), [(5 * MS, B)]);
+    }
+    let counters = s.counters(0);
+    assert_eq!(counters.len(), 1);
+    assert_eq!((counters[0].packets, counters[0].bytes), (2, 100 + 120));
+    let delays = s.delays(A, B);
+    assert_eq!(delays.packets(), 2);
+    assert!(delays.quantile(1.0).unwrap() >= Duration::from_millis(5));
+    assert_eq!(s.delays(C, B).packets(), 0);
+}
+
+#[test]
+fn equal_times_keep_their_order() {
+    let mut s = switch();
+    for to in [C, B, C, B] {
+        send(&mut s, A, &datagram(four(A), four(to)), 0);
+    }
+    let order: Vec<_> = departures(&mut s, 5 * MS).iter().map(|d| d.1).collect();
+    assert_eq!(order, [C, B, C, B]);
+}
+
+#[test]
+fn a_cut_also_loses_what_is_under_way_even_when_it_heals_before() {
+    let cut = |down| LinkChange {
+        from: A,
+        to: B,
+        properties: config(None).default_link,
+        down,
+    };
+    for heal_early in [false, true] {
+        let mut s = switch();
+        send(&mut s, A, &datagram(four(A), four(B)), 0);
+        s.change(&[cut(true)]).unwrap();
+        send(&mut s, A, &datagram(four(A), four(B)), 1);
+        if heal_early {
+            s.change(&[cut(false)]).unwrap();
+        }
+        assert_eq!(departures(&mut s, 10 * MS), []);
+        let lost = Dropped {
+            down: 2,
+            ..Dropped::default()
+        };
+        assert_eq!(dropped(&s), [(A, B, lost)]);
+        s.change(&[cut(false)]).unwrap();
+        send(&mut s, A, &datagram(four(A), four(B)), 0);
+        assert_eq!(departures(&mut s, 10 * MS).len(), 1, "healed");
+    }
+}
+
+#[test]
+fn a_set_with_an_unknown_node_changes_nothing() {
+    let mut s = switch();
+    let cut = |to| LinkChange {
+        from: A,
+        to,
+        properties: LinkProperties::default(),
+        down: true,
+    };
+    assert!(s.change(&[cut(B), cut(NodeIndex(9))]).is_err());
+    send(&mut s, A, &datagram(four(A), four(B)), 0);
+    assert_eq!(departures(&mut s, 5 * MS).len(), 1);
+}
+
+/// 1 Mbit/s, 100 bytes: 0.8 ms each, whoever they are for; then the link's own 5 ms.
+#[test]
+fn the_uplink_is_shared_by_all_links_of_a_node() {
+    let mut s = Switch::new(config(Some(BitRate(1_000_000)))).unwrap();
+    for to in [B, C, B] {
+        send(&mut s, A, &datagram(four(A), four(to)), 0);
+    }
+    send(&mut s, B, &datagram(four(B), four(A)), 0);
+    let due = |n: u64| n * 800_000 + 5 * MS;
+    assert_eq!(s.counters(0)[0].under_way, 2, "A to B");
+    let expected = [(due(1), B), (due(1), A), (due(2), C), (due(3), B)];
+    assert_eq!(departures(&mut s, 100 * MS), expected);
+}
+
+#[test]
+fn broadcast_and_multicast_reach_every_other_node() {
+    let mut s = switch();
+    for to in [
+        "255.255.255.255",
+        "10.77.255.255",
+        "224.0.0.251",
+        "ff02::fb",
+    ] {
+        let to: IpAddr = to.parse().unwrap();
+        let from = if to.is_ipv4() { four(B) } else { six(B) };
+        send(&mut s, B, &datagram(from, to), 0);
+        assert_eq!(
+            departures(&mut s, 5 * MS),
+            [(5 * MS, A), (5 * MS, C)],
+            "{to}"
+        );
+    }
+}
+
+#[test]
+fn what_is_not_forwarded_is_counted_where_it_came_from() {
+    let mut s = switch();
+    assert_eq!(send(&mut s, A, &datagram(four(B), four(C)), 0), None);
+    assert_eq!(send(&mut s, A, &[0x45, 1, 2], 0), None);
+    let solicitation = datagram("fe80::1".parse().unwrap(), "ff02::2".parse().unwrap());
+    assert_eq!(send(&mut s, A, &solicitation, 0), None);
+    let counted = s.port_counters()[0];
+    assert_eq!(
+        (counted.spoofed, counted.malformed, counted.noise),
+        (1, 1, 1)
+    );
+    assert_eq!(s.next_due(), None);
+    assert_eq!(s.counters(0), []);
+}
+
+#[test]
+fn unknown_addresses_are_unreachable_within_a_bound() {
+    let mut s = switch();
+    let lost = datagram(four(A), IpAddr::V4(Ipv4Addr::new(10, 77, 3, 9)));
+    let error = send(&mut s, A, &lost, 0).unwrap();
+    assert_eq!(packet::parse(&error).unwrap().source, RESOLVER);
+    assert_eq!((error[20], error[21]), (3, 1), "host unreachable (RFC 792)");
+    let answered = (0..1000)
+        .filter(|_| send(&mut s, A, &lost, 0).is_some())
+        .count();
+    assert_eq!(answered as u64, ICMP_PER_SECOND - 1);
+    assert!(
+        send(&mut s, A, &lost, 1000 * MS).is_some(),
+        "a second later again"
+    );
+    let lost = datagram(six(A), "fd77::ffff".parse().unwrap());
+    let error = send(&mut s, A, &lost, 2000 * MS).unwrap();
+    assert_eq!(
+        (error[40], error[41]),
+        (1, 3),
+        "address unreachable (RFC 4443)"
+    );
+}
+
+#[test]
+fn the_resolver_answers_names_and_refuses_other_ports() {
+    let mut s = switch();
+    let mut query = vec![0, 9, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 2];
+    query.extend(b"n1\0\0\x01\0\x01");
+    let asked = packet::udp((four(A), 4000), (RESOLVER, 53), &query).unwrap();
+    let reply = send(&mut s, A, &asked, 0).unwrap();
+    let header = packet::parse(&reply).unwrap();
+    assert_eq!((header.source, header.target), (RESOLVER, four(A)));
+    assert_eq!(reply[reply.len() - 4..], [10, 77, 0, 3]);
+    let other = packet::udp((four(A), 4000), (RESOLVER, 80), &query).unwrap();
+    let error = send(&mut s, A, &other, 0).unwrap();
+    assert_eq!((error[20], error[21]), (3, 3), "port unreachable");
+}
+
+#[test]
+fn packets_under_way_are_bounded() {
+    let mut s = switch();
+    let packet = datagram(four(A), four(B));
+    let other = datagram(four(B), four(C));
+    for _ in 0..IN_FLIGHT / 2 + 10 {
+        send(&mut s, A, &packet, 0);
+    }
+    send(&mut s, B, &other, 0);
+    let lost = Dropped {
+        queue: 10,
+        ..Dropped::default()
+    };
+    let none = Dropped::default();
+    assert_eq!(departures(&mut s, 5 * MS).len(), IN_FLIGHT / 2 + 1);
+    assert_eq!(dropped(&s), [(A, B, lost), (B, C, none)]);
+}
+
+#[test]
+fn contradictions_are_refused() {
+    let mut twice = config(None);
+    twice.nodes[1].v4 = twice.nodes[0].v4;
+    assert!(matches!(
+        Switch::new(twice),
+        Err(FabricError::DuplicateAddress(_))
+    ));
+    let mut beyond = config(None);
+    beyond
+        .links
+        .push((A, NodeIndex(3), LinkProperties::default()));
+    assert!(matches!(
+        Switch::new(beyond),
+        Err(FabricError::UnknownNode(_))
+    ));
+}
+
+/// A TCP super-packet from A to B with 60,000 bytes of data: 42 segments of 1448 bytes at most.
+fn super_packet() -> Frame {
+    let mut p = vec![0x45, 0, 0, 0, 0, 1, 0x40, 0, 64, 6, 0, 0];
+    p.extend([10, 77, 0, 2, 10, 77, 0, 3, 0x10, 0, 0, 80]);
+    p.extend([0; 8]);
+    p.extend([5 << 4, 0x10, 1, 0, 0, 0, 0, 0]);
+    p.extend([7; 60_000]);
+    let length = (p.len() as u16).to_be_bytes();
+    p[2..4].copy_from_slice(&length);
+    let mut frame = Frame::around(&p);
+    (frame[0], frame[1]) = (1, 1);
+    frame[4..6].copy_from_slice(&1448_u16.to_ne_bytes());
+    frame[6..8].copy_from_slice(&20_u16.to_ne_bytes());
+    frame[8..10].copy_from_slice(&16_u16.to_ne_bytes());
+    frame
+}
+const SEGMENTS: u64 = 42;
+const WIRE_BYTES: u64 = 60_000 + SEGMENTS * 40;
+
+fn set(s: &mut Switch, change: impl Fn(&mut LinkProperties)) {
+    let mut properties = LinkProperties {
+        delay: Duration::from_millis(5),
+        ..LinkProperties::default()
+    };
+    change(&mut properties);
+    s.change(&[LinkChange {
+        from: A,
+        to: B,
+        properties,
+        down: false,
+    }])
+    .unwrap();
+}
+
+/// Lengths of the frames that leave until `now`, without their offload headers.
+fn lengths(s: &mut Switch, now: u64) -> Vec<usize> {
+    let mut all = Vec::new();
+    while let Some(departure) = s.depart(now) {
+        all.push(offload::packet(&departure.frame).len());
+        s.done(departure, None, now);
+    }
+    all
+}
+
+#[test]
+fn a_super_packet_passes_whole_where_only_a_delay_applies() {
+    let mut s = switch();
+    send_frame(&mut s, A, &mut super_packet(), 0);
+    assert_eq!(lengths(&mut s, 5 * MS), [60_040]);
+    let c = s.counters(0)[0];
+    assert_eq!((c.packets, c.bytes), (SEGMENTS, WIRE_BYTES), "as on a wire");
+    assert_eq!(c.under_way, 0);
+    // Without a delay it does not even wait.
+    set(&mut s, |p| p.delay = Duration::ZERO);
+    let direct = s.receive(A, &mut super_packet(), 0);
+    assert!(matches!(direct, Outcome::Direct(_)));
+}
+
+#[test]
+fn a_super_packet_is_cut_as_soon_as_something_else_applies() {
+    let cases: [fn(&mut LinkProperties); 7] = [
+        |p| p.loss = Ratio(1e-9),
+        |p| p.duplicate = Ratio(1e-9),
+        |p| p.corrupt = Ratio(1e-9),
+        |p| p.rate = Some(BitRate(1_000_000_000_000)),
+        |p| p.jitter = Duration::from_nanos(1),
+        |p| {
+            p.mtu = Some(LinkMtu {
+                bytes: 1500,
+                black_hole: false,
+            })
+        },
+        |p| p.loss_every = 1000,
+    ];
+    for case in cases {
+        let mut s = switch();
+        set(&mut s, case);
+        send_frame(&mut s, A, &mut super_packet(), 0);
+        let all = lengths(&mut s, 100 * MS);
+        assert_eq!(all.len() as u64, SEGMENTS);
+        assert_eq!(all.iter().sum::<usize>() as u64, WIRE_BYTES);
+    }
+    for (uplink, downlink) in [
+        (Some(BitRate(1 << 40)), None),
+        (None, Some(BitRate(1 << 40))),
+    ] {
+        let mut s = switch();
+        for node in [A, B] {
+            let change = AccessChange {
+                node,
+                uplink: uplink.filter(|_| node == A),
+                downlink: downlink.filter(|_| node == B),
+            };
+            s.change_access(&[change]).unwrap();
+        }
+        send_frame(&mut s, A, &mut super_packet(), 0);
+        assert_eq!(lengths(&mut s, 100 * MS).len() as u64, SEGMENTS);
+    }
+}
+
+/// 1 % of the segments, not of the super-packets: 99 % of binomial(21,000, 0.01) lie within 210 ± 37.
+/// Were whole super-packets lost, the number would be a multiple of 42 with a spread of 93.
+#[test]
+fn loss_is_per_packet_on_the_wire() {
+    let mut s = switch();
+    set(&mut s, |p| p.loss = Ratio(0.01));
+    for _ in 0..500 {
+        send_frame(&mut s, A, &mut super_packet(), 0);
+        lengths(&mut s, 5 * MS);
+    }
+    let c = s.counters(0)[0];
+    assert_eq!(c.packets + c.dropped.loss, 500 * SEGMENTS);
+    assert!(c.dropped.loss.abs_diff(210) <= 37, "{}", c.dropped.loss);
+}
+
+#[test]
+fn what_passed_whole_counts_for_the_fates_of_the_rest() {
+    let mut s = switch();
+    send_frame(&mut s, A, &mut super_packet(), 0);
+    set(&mut s, |p| p.loss_every = 50);
+    send_frame(&mut s, A, &mut super_packet(), 0);
+    lengths(&mut s, 5 * MS);
+    let c = s.counters(0)[0];
+    assert_eq!(
+        (c.packets, c.dropped.loss),
+        (83, 1),
+        "the 50th is number 8 of the second one"
+    );
+}
+
+#[test]
+fn too_big_is_said_once_per_packet_and_within_the_bound() {
+    let mut s = switch();
+    let mtu = |bytes, black_hole| {
+        move |p: &mut LinkProperties| p.mtu = Some(LinkMtu { bytes, black_hole })
+    };
+    set(&mut s, mtu(1200, false));
+    let error = send_frame(&mut s, A, &mut super_packet(), 0).unwrap();
+    let header = packet::parse(&error).unwrap();
+    assert_eq!((header.source, header.target), (RESOLVER, four(A)));
+    // Fragmentation needed, next hop's mtu (RFC 1191); the quoted packet is one segment.
+    assert_eq!(error[20..22], [3, 4]);
+    assert_eq!(error[26..28], 1200_u16.to_be_bytes());
+    assert_eq!(error[30..32], 1488_u16.to_be_bytes());
+    assert_eq!(
+        s.counters(0)[0].dropped.mtu,
+        41,
+        "the last segment is small"
+    );
+    let large = packet::udp((six(A), 1), (six(B), 2), &[0; 1300]).unwrap();
+    set(&mut s, mtu(1280, false));
+    let error = send(&mut s, A, &large, 0).unwrap();
+    assert_eq!((error[40], error[41]), (2, 0), "packet too big (RFC 4443)");
+    assert_eq!(error[44..48], 1280_u32.to_be_bytes());
+    set(&mut s, mtu(1200, true));
+    assert_eq!(send_frame(&mut s, A, &mut super_packet(), 0), None);
+    assert_eq!(s.counters(0)[0].dropped.mtu, 41 + 1 + 41);
+}
+
+/// 1 Mbit/s down at B: 100 bytes take 0.8 ms, whoever they are from, and in the order of arrival.
+#[test]
+fn the_downlink_is_shared_by_all_that_is_sent_to_a_node() {
+    let mut s = switch();
+    let slow = AccessChange {
+        node: B,
+        uplink: None,
+        downlink: Some(BitRate(1_000_000)),
+    };
+    s.change_access(&[slow]).unwrap();
+    for from in [A, C, A] {
+        send(&mut s, from, &datagram(four(from), four(B)), 0);
+    }
+    send(&mut s, A, &datagram(four(A), four(C)), 0);
+    let due = |n: u64| 5 * MS + n * 800_000;
+    assert_eq!(departures(&mut s, due(1) - 1), [(due(0), C)]);
+    assert_eq!(departures(&mut s, due(1)), [(due(1), B)]);
+    assert_eq!(departures(&mut s, due(3)), [(due(2), B), (due(3), B)]);
+    for _ in 0..400 {
+        send(&mut s, A, &datagram(four(A), four(B)), 100 * MS);
+    }
+    assert_eq!(
+        departures(&mut s, 1000 * MS).len(),
+        300,
+        "30,000 bytes may wait"
+    );
+    assert_eq!(s.counters(0)[0].dropped.queue, 100);
+}
+
+#[test]
+fn copies_and_harm_are_counted_and_seen() {
+    let mut s = switch();
+    set(&mut s, |p| {
+        p.duplicate = Ratio(1.0);
+        p.corrupt = Ratio(1.0);
+    });
+    let sent = datagram(four(A), four(B));
+    send(&mut s, A, &sent, 0);
+    let mut got = Vec::new();
+    while let Some(departure) = s.depart(5 * MS) {
+        got.push(offload::packet(&departure.frame).to_vec());
+        s.done(departure, None, 5 * MS);
+    }
+    let flipped =
+        |p: &Vec<u8>| -> u32 { p.iter().zip(&sent).map(|(a, b)| (a ^ b).count_ones()).sum() };
+    assert_eq!(got.iter().map(flipped).collect::<Vec<_>>(), [1, 1]);
+    assert_ne!(got[0], got[1]);
+    let c = s.counters(0)[0];
+    assert_eq!((c.packets, c.duplicated, c.corrupted), (2, 1, 2));
+}
+
+#[test]
+fn traces_are_given_before_they_are_named() {
+    let mut s = switch();
+    let mut properties = config(None).default_link;
+    properties.trace = Some(TraceIndex(0));
+    let change = LinkChange {
+        from: A,
+        to: B,
+        properties,
+        down: false,
+    };
+    assert!(matches!(
+        s.change(&[change]),
+        Err(FabricError::UnknownTrace(_))
+    ));
+    s.set_traces(vec![Arc::new("10\n".parse().unwrap())], 0);
+    s.change(&[change]).unwrap();
+    send(&mut s, A, &datagram(four(A), four(B)), 0);
+    assert_eq!(s.next_due(), Some(15 * MS));
+}

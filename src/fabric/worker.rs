@@ -1,0 +1,235 @@
+//! The forwarding thread: devices, timer and clock around a [`Switch`].
+//!
+//! Owns every descriptor and the only loop. Must not know how a packet's fate is decided.
+//!
+//! One thread forwards everything; what it shares with others are only the commands it is sent,
+//! which run between two packets, so a set of changes is never seen half. More threads would each
+//! own the devices of some senders: all state of a packet's way but the schedule of its receiver
+//! belongs to the sender.
+
+use super::counters::LagSnapshot;
+use super::frame::Frame;
+use super::model::Cause;
+use super::switch::{Outcome, Switch};
+use super::sys::{self, Priority, Tun};
+use crate::id::NodeIndex;
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::Duration;
+
+/// Something to do between two packets.
+pub(super) type Command = Box<dyn FnOnce(&mut Worker) + Send>;
+/// Told when a node's device is gone.
+pub(super) type OnLost = Box<dyn Fn(NodeIndex) + Send>;
+
+const TIMER: u64 = u64::MAX;
+const WAKE: u64 = u64::MAX - 1;
+/// Packets read from one device before the others get their turn.
+const BATCH: usize = 32;
+/// The timer is set this much earlier than the next packet is due, and the rest is waited out by
+/// polling: a halted virtual processor needs about that long to wake. Measured on a shared machine
+/// with two of them, median from due to the write: 49 to 66 µs with 20 µs, 0.4 to 13 µs with 60 µs.
+const EARLY_NS: u64 = 50_000;
+/// Sleeps end at least this often; everything that matters wakes the thread itself.
+const PATIENCE_MS: u16 = 1000;
+
+pub(super) struct Worker {
+    pub(super) switch: Switch,
+    pub(super) ports: Vec<Option<Arc<Tun>>>,
+    pub(super) lag: LagSnapshot,
+    pub(super) priority: Priority,
+    pub(super) on_lost: Option<OnLost>,
+    pub(super) stop: bool,
+    commands: Receiver<Command>,
+    epoll: Epoll,
+    timer: TimerFd,
+    wake: Arc<EventFd>,
+    /// What the timer is set to.
+    armed: Option<u64>,
+    scratch: Frame,
+}
+
+/// The descriptor that wakes a worker after a command was queued.
+pub(super) fn wake_up() -> nix::Result<EventFd> {
+    EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)
+}
+
+impl Worker {
+    pub(super) fn new(
+        switch: Switch,
+        nodes: usize,
+        commands: Receiver<Command>,
+        wake: Arc<EventFd>,
+    ) -> nix::Result<Worker> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
+        epoll.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN, TIMER))?;
+        epoll.add(&*wake, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
+        Ok(Worker {
+            switch,
+            ports: vec![None; nodes],
+            lag: LagSnapshot::default(),
+            priority: Priority::default(),
+            on_lost: None,
+            stop: false,
+            commands,
+            epoll,
+            timer,
+            wake,
+            armed: None,
+            scratch: Frame::large(),
+        })
+    }
+
+    /// Forwards until it is told to stop.
+    pub(super) fn run(mut self) -> nix::Result<()> {
+        self.priority = sys::raise_priority();
+        let mut events = [EpollEvent::empty(); 64];
+        while !self.stop {
+            self.deliver();
+            let timeout = self.sleep_until()?;
+            let count = match self.epoll.wait(&mut events, timeout) {
+                Ok(count) => count,
+                Err(Errno::EINTR) => 0,
+                Err(error) => return Err(error),
+            };
+            for event in &events[..count] {
+                match event.data() {
+                    TIMER => {
+                        self.armed = None;
+                        let _ = self.timer.wait(); // non-blocking: only clears the expiration
+                    }
+                    WAKE => {
+                        let _ = self.wake.read();
+                    }
+                    node => self.read(NodeIndex(node as u32), event.events()),
+                }
+                // What is due belongs to the time before a command that may change the links.
+                self.deliver();
+                self.obey();
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the timer for the next packet; returns how long epoll may sleep.
+    fn sleep_until(&mut self) -> nix::Result<u16> {
+        let Some(due) = self.switch.next_due() else {
+            return Ok(PATIENCE_MS);
+        };
+        let at = due.saturating_sub(EARLY_NS);
+        if at <= sys::now() {
+            return Ok(0);
+        }
+        // Set for an earlier time: it wakes for nothing once, which is cheaper than setting it.
+        if self.armed.is_none_or(|armed| armed > at) {
+            let at_time = TimeSpec::from_duration(Duration::from_nanos(at));
+            let flags = TimerSetTimeFlags::TFD_TIMER_ABSTIME;
+            self.timer.set(Expiration::OneShot(at_time), flags)?;
+            self.armed = Some(at);
+        }
+        Ok(PATIENCE_MS)
+    }
+
+    fn obey(&mut self) {
+        loop {
+            match self.commands.try_recv() {
+                Ok(command) => command(self),
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => {
+                    self.stop = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, node: NodeIndex, ready: EpollFlags) {
+        let Some(tun) = self.ports.get(node.at()).cloned().flatten() else {
+            return;
+        };
+        for _ in 0..BATCH {
+            match tun.recv(self.scratch.room()) {
+                Ok(length) => {
+                    self.scratch.set_length(length);
+                    self.take(node, &tun);
+                }
+                Err(Errno::EAGAIN | Errno::EINTR) => break,
+                Err(_) => return self.lose(node),
+            }
+        }
+        if ready.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP) {
+            self.lose(node);
+        }
+    }
+
+    /// Sends the frame in `scratch` on its way.
+    fn take(&mut self, node: NodeIndex, tun: &Tun) {
+        let now = sys::now();
+        match self.switch.receive(node, &mut self.scratch, now) {
+            Outcome::Done => {}
+            // The asker's device being full is the asker's loss.
+            Outcome::Reply(reply) => drop(tun.send(&Frame::around(&reply))),
+            Outcome::Direct(direct) => {
+                let failed = self.give(direct.to, &self.scratch);
+                let after = sys::now();
+                if failed.is_none() {
+                    self.lag.record(after.saturating_sub(now));
+                }
+                self.switch.passed(&direct, &self.scratch, failed, after);
+            }
+        }
+    }
+
+    /// Writes a frame to a node's device; why that failed.
+    fn give(&self, to: NodeIndex, frame: &[u8]) -> Option<Cause> {
+        match self.ports[to.at()].as_ref().map(|tun| tun.send(frame)) {
+            Some(Ok(_)) => None,
+            None | Some(Err(Errno::EBADFD)) => Some(Cause::NoPort),
+            Some(Err(_)) => Some(Cause::Device),
+        }
+    }
+
+    /// Gives every packet that is due to its receiver.
+    fn deliver(&mut self) {
+        let mut now = sys::now();
+        while let Some(departure) = self.switch.depart(now) {
+            let failed = self.give(departure.to, &departure.frame);
+            now = sys::now();
+            if failed.is_none() {
+                self.lag.record(now.saturating_sub(departure.due));
+            }
+            self.switch.done(departure, failed, now);
+        }
+    }
+
+    /// Takes over the device of a node; one it had before is closed.
+    pub(super) fn attach(&mut self, node: NodeIndex, tun: Tun) -> nix::Result<()> {
+        self.detach(node);
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, u64::from(node.0));
+        self.epoll.add(&tun, event)?;
+        self.ports[node.at()] = Some(Arc::new(tun));
+        Ok(())
+    }
+
+    /// Closes the device of a node, if it has one; the kernel removes it.
+    pub(super) fn detach(&mut self, node: NodeIndex) {
+        if let Some(tun) = self.ports.get_mut(node.at()).and_then(Option::take) {
+            // Before closing: a sampler may hold the descriptor for another moment.
+            let _ = self.epoll.delete(&*tun);
+        }
+    }
+
+    fn lose(&mut self, node: NodeIndex) {
+        self.detach(node);
+        if let Some(on_lost) = &self.on_lost {
+            on_lost(node);
+        }
+    }
+}

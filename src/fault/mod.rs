@@ -1,0 +1,128 @@
+//! The vocabulary of faults: what each kind takes, and what it does, as data.
+//!
+//! One file per kind, one line in [`KINDS`]. A kind turns its targets and parameters into
+//! [`Effect`]s; the agent interprets effects and knows no kinds. Must not know the topology's
+//! text, the engine, or time.
+
+mod cut;
+mod effect;
+mod kill;
+mod partition;
+mod pause;
+mod restart;
+mod stop;
+
+pub use effect::{Effect, LinkEffect, NodeEffect, Pairs, is_down};
+
+use crate::id::NodeIndex;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// All kinds of faults, in the order in which help lists them.
+pub const KINDS: &[Kind] = &[
+    kill::KIND,
+    stop::KIND,
+    pause::KIND,
+    restart::KIND,
+    cut::KIND,
+    partition::KIND,
+];
+
+/// A kind of fault: its word in the file, what it takes, and what it does.
+#[derive(Debug)]
+pub struct Kind {
+    /// Its key in the file, and its word on the command line.
+    pub name: &'static str,
+    /// One sentence for help and schema.
+    pub help: &'static str,
+    /// What its target must be.
+    pub target: TargetShape,
+    /// Parameters beside the target.
+    pub params: &'static [Param],
+    /// Whether it lasts (and takes `for`), or is over when it has happened.
+    pub lasts: bool,
+    /// What it does to resolved targets.
+    pub effects: fn(&Target, &Params) -> Vec<Effect>,
+}
+
+/// What may stand behind a kind's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetShape {
+    /// A selector or a list of selectors: the nodes it happens to.
+    Nodes,
+    /// `{ between: [a, b] }` or `{ from: a, to: b }`.
+    Links,
+    /// A list of groups, each a selector or a list.
+    Groups,
+}
+
+/// A target after its selectors have been resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// Nodes, in the lab's order.
+    Nodes(Vec<NodeIndex>),
+    /// From these to those; with `both`, also back.
+    Links {
+        /// Senders.
+        from: Vec<NodeIndex>,
+        /// Receivers.
+        to: Vec<NodeIndex>,
+        /// Both directions.
+        both: bool,
+    },
+    /// Disjoint groups.
+    Groups(Vec<Vec<NodeIndex>>),
+}
+
+/// A parameter that a kind takes.
+#[derive(Debug)]
+pub struct Param {
+    /// Its key.
+    pub name: &'static str,
+    /// What it may be.
+    pub kind: ParamKind,
+    /// One sentence for help and schema.
+    pub help: &'static str,
+}
+
+/// What a parameter may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParamKind {
+    /// One of these words; the first is the default.
+    Word(&'static [&'static str]),
+    /// A time with unit.
+    Duration,
+}
+
+/// A parameter's value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ParamValue {
+    /// One of the words of [`ParamKind::Word`].
+    Word(String),
+    /// A time.
+    Duration(Duration),
+}
+
+/// The parameters that were given, checked against [`Kind::params`].
+pub type Params = BTreeMap<&'static str, ParamValue>;
+
+/// The kind with this name.
+pub fn kind(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
+
+/// The nodes of a target of shape [`TargetShape::Nodes`]; none for the other shapes.
+fn nodes(target: &Target) -> &[NodeIndex] {
+    match target {
+        Target::Nodes(nodes) => nodes,
+        Target::Links { .. } | Target::Groups(_) => &[],
+    }
+}
+
+/// The parameter `name`, when it is a duration that was given; `default` otherwise.
+fn duration(params: &Params, name: &str, default: Duration) -> Duration {
+    match params.get(name) {
+        Some(ParamValue::Duration(d)) => *d,
+        _ => default,
+    }
+}

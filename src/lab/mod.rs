@@ -1,0 +1,21 @@
+//! The lab: a topology with everything expanded, resolved and defaulted. Pure.
+//!
+//! Owns replicas, selectors, addresses, links, overlay and all errors about them. Must not do I/O,
+//! nor know the engine.
+
+mod advice;
+mod faults;
+mod links;
+mod load;
+mod model;
+mod overlay;
+mod programs;
+mod roster;
+mod select;
+pub mod shape;
+
+pub use load::{Loaded, load};
+pub use model::{
+    Addresses, FORMAT, Image, LAB_NETWORK, Lab, Link, Links, Network, Node, Program, Scenario,
+    ScheduledFault,
+};

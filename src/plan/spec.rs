@@ -1,0 +1,229 @@
+//! Which container a node and the agent become.
+
+use super::{
+    AGENT_ENGINE_SOCKET, AGENT_GATE, AGENT_STATE, ContainerSpec, ImageConfig, Mount, Options,
+    PlanError, Restart, Snapshot, labels,
+};
+use crate::id::Name;
+use crate::lab::{Image, Lab, Node, Program};
+use netlab_protocol::{gate, role};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Memory of a built-in node, in bytes.
+const NODE_MEMORY: i64 = 256 << 20;
+/// Processes and threads of any node.
+const NODE_PIDS: i64 = 256;
+/// Processes and threads of the agent.
+const AGENT_PIDS: i64 = 512;
+/// Where the node program lies in its image.
+pub const NODE_PROGRAM: &str = "/netlab-node";
+/// Where netlab lies in the agent's image.
+pub const AGENT_PROGRAM: &str = "/netlab";
+
+/// Name of a lab's container: `netlab-<lab>.<node>`. A name holds no dot, so no two are equal.
+pub fn container_name(lab: &Name, node: &str) -> String {
+    format!("netlab-{lab}.{node}")
+}
+
+fn all_labels(
+    lab: &Lab,
+    node: &str,
+    options: &Options,
+    instance: &str,
+) -> BTreeMap<String, String> {
+    [
+        (labels::LAB, lab.name.as_str()),
+        (labels::NODE, node),
+        (labels::OWNER, &options.owner),
+        (labels::BUILD, &options.build),
+        (labels::INSTANCE, instance),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .collect()
+}
+
+/// The agent's container: the only one with rights, and what each is for stands beside it.
+pub fn agent_spec(
+    lab: &Lab,
+    snapshot: &Snapshot,
+    options: &Options,
+    instance: &str,
+) -> ContainerSpec {
+    let mut capabilities = vec![
+        "NET_ADMIN", // make TUN devices, set addresses and routes
+        "SYS_ADMIN", // enter a node's network namespace
+        "SYS_NICE",  // accurate timers
+    ];
+    let foreign = |image: &ImageConfig| !matches!(image.user.as_str(), "" | "0" | "root" | "0:0");
+    if snapshot.user_images.values().any(foreign) {
+        capabilities.push("SYS_PTRACE"); // open the namespace file of another user's process
+    }
+    let mut spec = ContainerSpec {
+        name: container_name(&lab.name, labels::AGENT),
+        image: options.agent_image.clone(),
+        hostname: "netlab-agent".to_owned(),
+        entrypoint: vec![AGENT_PROGRAM.to_owned()],
+        command: vec!["agent".to_owned()],
+        labels: all_labels(lab, labels::AGENT, options, instance),
+        capabilities: capabilities.into_iter().map(str::to_owned).collect(),
+        mounts: vec![
+            Mount::NewVolume {
+                target: AGENT_GATE.to_owned(),
+            },
+            Mount::NewVolume {
+                target: AGENT_STATE.to_owned(),
+            },
+            Mount::Bind {
+                source: options.engine_socket.clone(),
+                target: AGENT_ENGINE_SOCKET.to_owned(),
+            },
+        ],
+        devices: vec!["/dev/net/tun".to_owned()],
+        host_pid: true,
+        read_only: true,
+        pids_limit: Some(AGENT_PIDS),
+        restart: Restart::OnFailure,
+        ..ContainerSpec::default()
+    };
+    let nodes = lab.nodes.len().to_string();
+    spec.labels.insert(labels::NODES.to_owned(), nodes);
+    let hash = agent_hash(&spec, lab, options.ttl);
+    spec.labels.insert(labels::CONFIG_HASH.to_owned(), hash);
+    spec
+}
+
+/// A node's container. `gate` is the name of the agent's volume at [`AGENT_GATE`].
+///
+/// # Errors
+/// [`PlanError::NoImage`], [`PlanError::NothingToRun`].
+pub fn node_spec(
+    lab: &Lab,
+    node: &Node,
+    snapshot: &Snapshot,
+    options: &Options,
+    instance: &str,
+    gate: &str,
+) -> Result<ContainerSpec, PlanError> {
+    let (image, command, env) = match &node.program {
+        Program::Role(_) => (
+            options.node_image.clone(),
+            vec![NODE_PROGRAM.to_owned(), "run".to_owned()],
+            BTreeMap::new(),
+        ),
+        Program::Image(image) => (
+            image.image.clone(),
+            command_of(node, image, snapshot)?,
+            image.env.clone(),
+        ),
+    };
+    let mut mounts = vec![Mount::Volume {
+        name: gate.to_owned(),
+        target: gate::MOUNT.to_owned(),
+        read_only: true,
+    }];
+    if node.has_volume() {
+        mounts.push(Mount::NewVolume {
+            target: role::DATA.to_owned(),
+        });
+    }
+    let own = matches!(node.program, Program::Role(_));
+    let resolver = lab.network.resolver;
+    let (v4, v6) = (node.addresses.v4, node.addresses.v6);
+    let mut spec = ContainerSpec {
+        name: container_name(&lab.name, node.name.as_str()),
+        image,
+        hostname: node.name.to_string(),
+        entrypoint: vec![gate::INIT.to_owned()],
+        command,
+        env,
+        labels: all_labels(lab, node.name.as_str(), options, instance),
+        sysctls: sysctls(),
+        dns: vec![resolver.v4.to_string(), resolver.v6.to_string()],
+        extra_hosts: vec![format!("{}:{v4}", node.name), format!("{}:{v6}", node.name)],
+        mounts,
+        read_only: true,
+        pids_limit: Some(NODE_PIDS),
+        memory: own.then_some(NODE_MEMORY),
+        ..ContainerSpec::default()
+    };
+    let hash = config_hash(&spec);
+    spec.labels.insert(labels::CONFIG_HASH.to_owned(), hash);
+    Ok(spec)
+}
+
+/// What the image would have run, which the gate runs when it opens.
+fn command_of(node: &Node, image: &Image, snapshot: &Snapshot) -> Result<Vec<String>, PlanError> {
+    let found = snapshot.user_images.get(&image.image);
+    let config = found.ok_or_else(|| PlanError::NoImage {
+        node: node.name.clone(),
+        image: image.image.clone(),
+    })?;
+    let mut command = config.entrypoint.clone();
+    command.extend_from_slice(image.command.as_ref().unwrap_or(&config.command));
+    if command.is_empty() {
+        return Err(PlanError::NothingToRun {
+            node: node.name.clone(),
+            image: image.image.clone(),
+        });
+    }
+    Ok(command)
+}
+
+/// Under network mode `none` IPv6 is off and stays off for devices that come later; and a service
+/// may listen below 1024 without a capability (ip-sysctl in the kernel's documentation).
+fn sysctls() -> BTreeMap<String, String> {
+    let mut sysctls = BTreeMap::new();
+    for device in ["all", "default", "lo"] {
+        for (key, value) in [
+            ("disable_ipv6", "0"),
+            ("accept_dad", "0"),
+            ("accept_ra", "0"),
+        ] {
+            sysctls.insert(format!("net.ipv6.conf.{device}.{key}"), value.to_owned());
+        }
+    }
+    let port = "net.ipv4.ip_unprivileged_port_start".to_owned();
+    sysctls.insert(port, "0".to_owned());
+    sysctls
+}
+
+/// What a container is made from, in 16 hex digits: everything in `spec` but what differs each
+/// time it is created (instance, the gate's volume) and the hash itself.
+pub fn config_hash(spec: &ContainerSpec) -> String {
+    hash(&[&canonical(spec)])
+}
+
+/// The agent's: [`config_hash`] and all that is put into its volumes.
+pub fn agent_hash(spec: &ContainerSpec, lab: &Lab, ttl: Option<Duration>) -> String {
+    let lab = serde_json::to_vec(lab).unwrap_or_default();
+    let ttl = format!("{ttl:?}");
+    hash(&[&canonical(spec), &lab, ttl.as_bytes()])
+}
+
+fn canonical(spec: &ContainerSpec) -> Vec<u8> {
+    let mut spec = spec.clone();
+    spec.labels.remove(labels::INSTANCE);
+    spec.labels.remove(labels::CONFIG_HASH);
+    for mount in &mut spec.mounts {
+        match mount {
+            Mount::Volume { name, target, .. } if target == gate::MOUNT => name.clear(),
+            _ => {}
+        }
+    }
+    // Maps are sorted and fields stand in the struct's order, so that equal values are equal bytes.
+    serde_json::to_vec(&spec).unwrap_or_default()
+}
+
+/// SHA-256 over the parts, each preceded by its length; the first 8 bytes in hex.
+fn hash(parts: &[&[u8]]) -> String {
+    let mut sha = Sha256::new();
+    for part in parts {
+        sha.update((part.len() as u64).to_be_bytes());
+        sha.update(part);
+    }
+    let digest = sha.finalize();
+    digest.iter().take(8).map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,114 @@
+//! Events: what happened in a run, as `events.jsonl` holds it and the attached CLI sees it.
+
+use serde::{Deserialize, Serialize};
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Nanoseconds since the run's go, on the monotonic clock.
+    pub t: i64,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What can happen. Times inside are on the same clock as [`Event::t`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum What {
+    /// The run's go: load starts. Always the first event.
+    RunStarted {
+        /// The run's id, `<time>-<seed>`.
+        run: String,
+        /// Seed of the lab.
+        seed: u64,
+        /// Length of the warm-up in nanoseconds; 0 without a scenario.
+        warmup: i64,
+        /// Length of warm-up and scenario; none without a scenario.
+        end: Option<i64>,
+    },
+    /// The warm-up is over: scenario time zero.
+    WarmupEnded,
+    /// A node's network is wired (at the start, after a restart, after the agent's restart).
+    NodeWired {
+        /// Which.
+        node: String,
+    },
+    /// A node's role is ready to work.
+    NodeReady {
+        /// Which.
+        node: String,
+    },
+    /// A node's processes are gone.
+    NodeDied {
+        /// Which.
+        node: String,
+        /// Exit code of its first process.
+        exit_code: i64,
+        /// The fault that wanted it; none: nobody did.
+        fault: Option<String>,
+    },
+    /// A fault is in effect: its last effect was observed.
+    FaultBegan {
+        /// Its name.
+        fault: String,
+        /// Its kind.
+        kind: String,
+        /// Its target, for people.
+        target: String,
+        /// When it was due.
+        due: i64,
+        /// When its first effect was asked for.
+        requested: i64,
+    },
+    /// Healing of a fault was started: `during` ends here.
+    HealStarted {
+        /// Its name.
+        fault: String,
+        /// When it was due.
+        due: i64,
+    },
+    /// A fault has healed: its nodes have passed their gates, its links work; `after` begins here.
+    FaultHealed {
+        /// Its name.
+        fault: String,
+    },
+    /// A fault or its heal could not be applied, or had no effect.
+    FaultFailed {
+        /// Its name.
+        fault: String,
+        /// Why.
+        why: String,
+    },
+    /// The agent was gone from `from` until now and has resumed; nothing was measured meanwhile.
+    AgentResumed {
+        /// Last sign of life.
+        from: i64,
+    },
+    /// Something that the reader of the record should know.
+    Note {
+        /// The node it is about.
+        node: Option<String>,
+        /// One sentence.
+        text: String,
+    },
+    /// The run is over and everything has healed. Always the last event.
+    RunEnded {
+        /// What the run is worth.
+        verdict: Verdict,
+        /// Why it is not [`Verdict::Passed`].
+        reasons: Vec<String>,
+    },
+}
+
+/// What a run is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Everything happened as the file says.
+    Passed,
+    /// Something makes the measurement worthless.
+    Inconclusive,
+    /// Ended before its time.
+    Interrupted,
+}

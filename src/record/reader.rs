@@ -1,0 +1,284 @@
+//! Reads a run back.
+//!
+//! Owns what is tolerated: a torn last line, and files that do not exist yet, but `lab.json`.
+
+use super::event::{Event, Verdict, What};
+use super::{
+    AGENT, AgentEnv, EVENTS, LAB, LATENCY, LATENCY_HEADER, SAMPLES, SAMPLES_HEADER, TIMELINE,
+};
+use crate::id::NodeIndex;
+use crate::lab::{self, Lab};
+use crate::timeline::Timeline;
+use netlab_protocol::latency::{Op, Outcome};
+use serde::de::DeserializeOwned;
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a record cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// A file could not be read.
+    #[error("{} could not be read", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file is not what its name says.
+    #[error("{}:{line} is not what a record of format {} holds: {why}", path.display(), super::FORMAT)]
+    Content {
+        /// Which.
+        path: PathBuf,
+        /// Its line, from 1.
+        line: usize,
+        /// What is wrong.
+        why: String,
+    },
+    /// The record was made by another version of netlab.
+    #[error("{} has format {found}, this netlab reads {}: use the netlab that made it", path.display(), lab::FORMAT)]
+    Format {
+        /// The lab's file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+}
+
+/// `count` requests of `node` that were intended in the slot that begins at `t`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LatencyRow {
+    /// Start of the 100 ms slot of the intended time: nanoseconds since go.
+    pub t: i64,
+    /// Who asked.
+    pub node: NodeIndex,
+    /// What was asked.
+    pub op: Op,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Upper edge of the latency bucket in microseconds.
+    pub le_us: u64,
+    /// How many.
+    pub count: u64,
+}
+
+/// A value of a metric.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SampleRow {
+    /// Nanoseconds since go.
+    pub t: i64,
+    /// Whose.
+    pub node: NodeIndex,
+    /// Which metric.
+    pub metric: String,
+    /// Labels, `key=value` joined by `,`.
+    pub labels: String,
+    /// The value, in the metric's unit.
+    pub value: f64,
+}
+
+/// A recorded run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// Its id: the name of its directory.
+    pub id: String,
+    /// Its directory.
+    pub dir: PathBuf,
+    /// The resolved lab.
+    pub lab: Lab,
+    /// Its timeline; none without a scenario.
+    pub timeline: Option<Timeline>,
+    /// Events in the order in which they were recorded.
+    pub events: Vec<Event>,
+    /// Requests.
+    pub latency: Vec<LatencyRow>,
+    /// Values of metrics.
+    pub samples: Vec<SampleRow>,
+    /// The agent's part of the environment.
+    pub agent: Option<AgentEnv>,
+}
+
+impl Run {
+    /// Reads the run in `dir`, complete or cut off by a crash.
+    ///
+    /// # Errors
+    /// A missing or foreign `lab.json`; a line that is not the last and cannot be understood.
+    pub fn read(dir: &Path) -> Result<Run, ReadError> {
+        let lab: Lab = match json(&dir.join(LAB))? {
+            Some(lab) => lab,
+            None => return Err(file(&dir.join(LAB), io::ErrorKind::NotFound.into())),
+        };
+        if lab.format != lab::FORMAT {
+            return Err(ReadError::Format {
+                path: dir.join(LAB),
+                found: lab.format,
+            });
+        }
+        let nodes = Names::of(&lab);
+        let events = read_events(dir)?;
+        let latency = table(&dir.join(LATENCY), LATENCY_HEADER, |l| nodes.latency(l))?;
+        let samples = table(&dir.join(SAMPLES), SAMPLES_HEADER, |l| nodes.sample(l))?;
+        Ok(Run {
+            id: dir
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+            dir: dir.to_owned(),
+            timeline: json(&dir.join(TIMELINE))?.flatten(),
+            events,
+            latency,
+            samples,
+            agent: read_agent_env(dir)?,
+            lab,
+        })
+    }
+
+    /// How it ended and why; none when the record was cut off.
+    pub fn verdict(&self) -> Option<(Verdict, &[String])> {
+        self.events
+            .iter()
+            .rev()
+            .find_map(|event| match &event.what {
+                What::RunEnded { verdict, reasons } => Some((*verdict, reasons.as_slice())),
+                _ => None,
+            })
+    }
+}
+
+/// Node names with their indices.
+struct Names<'a>(HashMap<&'a str, NodeIndex>);
+
+impl<'a> Names<'a> {
+    fn of(lab: &'a Lab) -> Names<'a> {
+        let named = lab.nodes.iter().enumerate();
+        Names(
+            named
+                .map(|(i, n)| (n.name.as_str(), NodeIndex(i as u32)))
+                .collect(),
+        )
+    }
+
+    fn get(&self, name: &str) -> Result<NodeIndex, String> {
+        let found = self.0.get(name).copied();
+        found.ok_or_else(|| format!("the lab has no node `{name}`"))
+    }
+
+    fn latency(&self, line: &str) -> Result<LatencyRow, String> {
+        let fields: Vec<&str> = line.split(',').collect();
+        let &[t, node, op, outcome, le_us, count] = fields.as_slice() else {
+            return Err(format!("{} columns instead of 6", fields.len()));
+        };
+        Ok(LatencyRow {
+            t: number(t)?,
+            node: self.get(node)?,
+            op: *Op::ALL
+                .iter()
+                .find(|o| o.as_str() == op)
+                .ok_or("unknown op")?,
+            outcome: *Outcome::ALL
+                .iter()
+                .find(|o| o.as_str() == outcome)
+                .ok_or("unknown outcome")?,
+            le_us: number(le_us)?,
+            count: number(count)?,
+        })
+    }
+
+    fn sample(&self, line: &str) -> Result<SampleRow, String> {
+        let mut head = line.splitn(4, ',');
+        let (t, node, metric, rest) = (head.next(), head.next(), head.next(), head.next());
+        let (Some(t), Some(node), Some(metric), Some(rest)) = (t, node, metric, rest) else {
+            return Err("less than 5 columns".into());
+        };
+        let (labels, value) = rest.rsplit_once(',').ok_or("less than 5 columns")?;
+        Ok(SampleRow {
+            t: number(t)?,
+            node: self.get(node)?,
+            metric: metric.to_owned(),
+            labels: labels.trim_matches('"').to_owned(),
+            value: number(value)?,
+        })
+    }
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("`{text}` is no number"))
+}
+
+/// The rows of a CSV file below its header; none when there is no file.
+fn table<T>(
+    path: &Path,
+    header: &str,
+    row: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, ReadError> {
+    let rows = lines(path, |line| {
+        if line == header {
+            Ok(None)
+        } else {
+            row(line).map(Some)
+        }
+    })?;
+    Ok(rows.into_iter().flatten().collect())
+}
+
+/// All whole lines of a file. A last line without its end is left out: the crash came before it
+/// was written.
+fn lines<T>(path: &Path, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, ReadError> {
+    let bytes = match fs::read(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        bytes => bytes.map_err(|e| file(path, e))?,
+    };
+    let whole = bytes.iter().rposition(|&b| b == b'\n').unwrap_or(0);
+    let content = |line: usize, why: String| ReadError::Content {
+        path: path.to_owned(),
+        line,
+        why,
+    };
+    let text = std::str::from_utf8(&bytes[..whole]).map_err(|e| content(1, e.to_string()))?;
+    let numbered = text.lines().enumerate();
+    numbered
+        .map(|(at, line)| parse(line).map_err(|why| content(at + 1, why)))
+        .collect()
+}
+
+fn json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ReadError> {
+    let bytes = match fs::read(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        bytes => bytes.map_err(|e| file(path, e))?,
+    };
+    let value = serde_json::from_slice(&bytes).map_err(|e| ReadError::Content {
+        path: path.to_owned(),
+        line: e.line(),
+        why: e.to_string(),
+    })?;
+    Ok(Some(value))
+}
+
+fn file(path: &Path, source: io::Error) -> ReadError {
+    ReadError::File {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// The events of the run in `dir`, as far as they were written.
+///
+/// # Errors
+/// A line that is not the last and cannot be understood.
+pub fn read_events(dir: &Path) -> Result<Vec<Event>, ReadError> {
+    lines(&dir.join(EVENTS), |line| {
+        serde_json::from_str(line).map_err(|e| e.to_string())
+    })
+}
+
+/// The agent's part of the environment of the run in `dir`; none when it was not written.
+///
+/// # Errors
+/// A file that is no [`AgentEnv`].
+pub fn read_agent_env(dir: &Path) -> Result<Option<AgentEnv>, ReadError> {
+    json(&dir.join(AGENT))
+}

@@ -1,0 +1,151 @@
+//! What CLI and agent say to each other over the exec stream: JSON, one message per line.
+//!
+//! The CLI sends one [`Request`] and reads [`Reply`]s; only [`Request::Follow`] is answered by
+//! many. The stream's end without a last reply means that the agent restarted: ask again.
+
+use super::event::{Event, Verdict};
+use netlab_protocol::latency::{Op, Outcome};
+use serde::{Deserialize, Serialize};
+
+/// Version of these messages.
+pub const STREAM: u32 = 1;
+
+/// CLI to agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// One [`Reply::Status`].
+    Status,
+    /// [`Reply::Status`] at every change of it until the lab is ready, or the deadline passes.
+    AwaitReady {
+        /// Seconds to wait.
+        timeout: u64,
+    },
+    /// Start a run. One [`Reply::Playing`], or [`Reply::Refused`] while one is playing.
+    Play {
+        /// Heal and close a playing run first.
+        replace: bool,
+    },
+    /// The events of the current (or last) run from its beginning, then as they happen, with a
+    /// [`Reply::Progress`] every second, until [`Reply::Ended`].
+    Follow,
+    /// Heal everything, close a playing run as interrupted, stop the load: one [`Reply::Stopped`].
+    Stop,
+}
+
+/// Agent to CLI.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// Where the lab stands.
+    Status(Status),
+    /// A run has begun.
+    Playing {
+        /// Its id.
+        run: String,
+    },
+    /// Why not.
+    Refused {
+        /// One sentence, with the cure.
+        why: String,
+    },
+    /// Something happened.
+    Event(Event),
+    /// How it goes.
+    Progress(Progress),
+    /// The followed run is over; last reply to `Follow`.
+    Ended {
+        /// Its id.
+        run: String,
+        /// What it is worth.
+        verdict: Verdict,
+        /// Exit code for `up`, `wait` and `run` (0, 3 or 130).
+        exit_code: u8,
+    },
+    /// Everything has healed and the record is complete.
+    Stopped,
+}
+
+/// Where a lab stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// [`STREAM`] of the agent.
+    pub stream: u32,
+    /// Phase of the lab.
+    pub phase: Phase,
+    /// The current or last run.
+    pub run: Option<String>,
+    /// Nodes in the lab's order.
+    pub nodes: Vec<NodeStatus>,
+    /// Names of the faults in effect.
+    pub faults: Vec<String>,
+    /// Ids of the runs in the agent's volume, oldest first.
+    pub runs: Vec<String>,
+}
+
+/// Phase of a lab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Nodes are being started and wired.
+    Starting,
+    /// All nodes are ready; nothing was played yet.
+    Ready,
+    /// A run with a scenario is playing.
+    Playing,
+    /// Load runs, no scenario is playing.
+    Running,
+}
+
+/// Where a node stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeState {
+    /// Not wired yet.
+    Waiting,
+    /// Wired, its program is not ready yet.
+    Wired,
+    /// Ready (an image's program: started).
+    Ready,
+    /// Frozen by a fault.
+    Paused,
+    /// Its processes are gone.
+    Dead,
+}
+
+/// One node's state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Its name.
+    pub node: String,
+    /// Its state.
+    pub state: NodeState,
+}
+
+/// How a run goes, once a second.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Nanoseconds since the run's go.
+    pub t: i64,
+    /// Requests by role, operation and outcome that ended since the last progress.
+    pub requests: Vec<ProgressCount>,
+    /// Names of the faults in effect.
+    pub faults: Vec<String>,
+    /// Nodes that are not ready.
+    pub down: Vec<String>,
+}
+
+/// Requests that ended since the last progress.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProgressCount {
+    /// Role of the asking node.
+    pub role: String,
+    /// What was asked.
+    pub op: Op,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How many.
+    pub count: u64,
+    /// Median latency in microseconds of these.
+    pub p50_us: u64,
+}

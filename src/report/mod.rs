@@ -1,0 +1,20 @@
+//! From a record to something to read: text, and `summary.json`. Pure.
+//!
+//! Owns windows, percentiles, the summary and its rendering. Must not touch the engine, the disk,
+//! a clock or a terminal.
+
+mod palette;
+mod quantity;
+mod stats;
+mod summary;
+mod text;
+mod window;
+
+pub use palette::Palette;
+pub use quantity::{latency, share};
+pub use summary::{FORMAT, FaultSummary, RoleSummary, Summary, WindowSummary};
+pub use text::text;
+pub use window::{Kind as WindowKind, Window};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! The summary of a run, as `summary.json` holds it.
+
+use super::stats::Stats;
+use super::window::{self, FaultTimes, Frame, Kind, Window};
+use crate::record::Run;
+use crate::record::event::{Event, Verdict, What};
+use netlab_protocol::latency::{Outcome, SLOT_NS};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version of [`Summary`]'s serialised form.
+pub const FORMAT: u32 = 1;
+
+/// What came out of a run. Times are nanoseconds since the run's go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The lab's name.
+    pub lab: String,
+    /// The run's id.
+    pub run: String,
+    /// What the run is worth; interrupted as well when its record has no end.
+    pub verdict: Verdict,
+    /// Why it did not pass.
+    pub reasons: Vec<String>,
+    /// End of the warm-up, where scenario time is zero.
+    pub warmup: i64,
+    /// End of what was measured.
+    pub end: i64,
+    /// Faults in the order in which they came into effect.
+    pub faults: Vec<FaultSummary>,
+    /// Asking roles over the whole scenario.
+    pub roles: Vec<RoleSummary>,
+    /// Nodes that died without a fault wanting it, and other things to know.
+    pub notes: Vec<String>,
+}
+
+/// One fault, and what it did to each role that asks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FaultSummary {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its target.
+    pub target: String,
+    /// When it was due.
+    pub due: i64,
+    /// When its first effect was asked for.
+    pub requested: i64,
+    /// When it was in effect.
+    pub began: i64,
+    /// When its healing was due.
+    pub heal_due: Option<i64>,
+    /// When its healing was started.
+    pub heal_started: Option<i64>,
+    /// When it had healed.
+    pub healed: Option<i64>,
+    /// By role, before, during and after.
+    pub roles: Vec<RoleSummary>,
+}
+
+/// The requests of one role.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoleSummary {
+    /// The role.
+    pub role: String,
+    /// Its windows.
+    pub windows: Vec<WindowSummary>,
+}
+
+/// The requests of one role in one window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WindowSummary {
+    /// Which window.
+    pub window: Kind,
+    /// Its begin.
+    pub from: i64,
+    /// Its end.
+    pub to: i64,
+    /// Whole slots of 100 ms in it.
+    pub slots: usize,
+    /// Requests intended in them.
+    pub requests: u64,
+    /// Those with outcome `ok` or `missing`.
+    pub succeeded: u64,
+    /// Those that a peer answered from its own keys.
+    pub local: u64,
+    /// Median latency in microseconds of successes that crossed the network.
+    pub p50_us: Option<u64>,
+    /// 99th percentile of the same.
+    pub p99_us: Option<u64>,
+    /// Successes per second; none in an empty window.
+    pub answers_per_second: Option<f64>,
+    /// Requests by outcome.
+    pub outcomes: BTreeMap<Outcome, u64>,
+}
+
+impl Summary {
+    /// The summary of a record.
+    pub fn new(record: &Run) -> Summary {
+        let frame = window::frame(&record.events);
+        let times = window::faults(&record.events);
+        let (verdict, reasons) = verdict(&record.events);
+        let whole = Window {
+            kind: Kind::Whole,
+            range: frame.warmup..frame.end,
+            without: frame.blind.clone(),
+        };
+        let roles = roles(record, &[whole]);
+        let faults = (0..times.len())
+            .map(|at| fault(record, &times, at, &frame))
+            .collect();
+        Summary {
+            format: FORMAT,
+            lab: record.lab.name.to_string(),
+            run: record.id.clone(),
+            verdict,
+            reasons,
+            warmup: frame.warmup,
+            end: frame.end,
+            faults,
+            roles,
+            notes: notes(&record.events, frame.warmup),
+        }
+    }
+}
+
+fn fault(record: &Run, times: &[FaultTimes], at: usize, frame: &Frame) -> FaultSummary {
+    let windows = window::windows(times, at, frame);
+    let fault = &times[at];
+    FaultSummary {
+        name: fault.name.clone(),
+        kind: fault.kind.clone(),
+        target: fault.target.clone(),
+        due: fault.due,
+        requested: fault.requested,
+        began: fault.began,
+        heal_due: fault.heal_due,
+        heal_started: fault.heal_started,
+        healed: fault.healed,
+        roles: roles(record, &windows),
+    }
+}
+
+/// The windows of every role that asked anything, by name.
+fn roles(record: &Run, windows: &[Window]) -> Vec<RoleSummary> {
+    let mut stats: BTreeMap<&str, Vec<Stats>> = BTreeMap::new();
+    for row in &record.latency {
+        let Some(node) = record.lab.nodes.get(row.node.at()) else {
+            continue;
+        };
+        let of_role = stats
+            .entry(node.role())
+            .or_insert_with(|| vec![Stats::default(); windows.len()]);
+        for (window, stats) in windows.iter().zip(of_role) {
+            if window.holds(row.t) {
+                stats.add(row);
+            }
+        }
+    }
+    let summary = |(role, stats): (&str, Vec<Stats>)| RoleSummary {
+        role: role.to_owned(),
+        windows: windows.iter().zip(&stats).map(window_summary).collect(),
+    };
+    stats.into_iter().map(summary).collect()
+}
+
+fn window_summary((window, stats): (&Window, &Stats)) -> WindowSummary {
+    let slots = window.slots();
+    let seconds = slots as f64 * SLOT_NS as f64 / 1e9;
+    WindowSummary {
+        window: window.kind,
+        from: window.range.start,
+        to: window.range.end,
+        slots,
+        requests: stats.requests(),
+        succeeded: stats.succeeded(),
+        local: stats.local,
+        p50_us: stats.percentile(500),
+        p99_us: stats.percentile(990),
+        answers_per_second: (slots > 0).then(|| stats.succeeded() as f64 / seconds),
+        outcomes: stats.outcomes.clone(),
+    }
+}
+
+fn verdict(events: &[Event]) -> (Verdict, Vec<String>) {
+    let ended = events.iter().rev().find_map(|event| match &event.what {
+        What::RunEnded { verdict, reasons } => Some((*verdict, reasons.clone())),
+        _ => None,
+    });
+    ended.unwrap_or_else(|| {
+        let reason = "the record has no end: the run was not over when it was exported";
+        (Verdict::Interrupted, vec![reason.to_owned()])
+    })
+}
+
+/// What no table shows, with its scenario time.
+fn notes(events: &[Event], warmup: i64) -> Vec<String> {
+    let told = |event: &Event| match &event.what {
+        What::NodeDied {
+            node,
+            exit_code,
+            fault: None,
+        } => Some(format!("{node} died by itself, exit code {exit_code}")),
+        What::FaultFailed { fault, why } => Some(format!("fault {fault} failed: {why}")),
+        What::AgentResumed { from } => Some(format!(
+            "the agent was gone since {} and came back",
+            super::quantity::instant(from - warmup)
+        )),
+        What::Note { node, text } => Some(match node {
+            Some(node) => format!("{node}: {text}"),
+            None => text.clone(),
+        }),
+        _ => None,
+    };
+    let at = |event: &Event| super::quantity::instant(event.t - warmup);
+    events
+        .iter()
+        .filter_map(|event| Some(format!("{}  {}", at(event), told(event)?)))
+        .collect()
+}

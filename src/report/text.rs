@@ -1,0 +1,180 @@
+//! A summary as text, at most 80 columns wide.
+
+use super::palette::Palette;
+use super::quantity::{NONE, instant, latency, length, share};
+use super::summary::{FaultSummary, RoleSummary, Summary, WindowSummary};
+use super::window::Kind;
+use crate::record::event::Verdict;
+use std::fmt::Write;
+
+const WIDTH: usize = 80;
+/// Left edge of the column of failures.
+const FAILED: usize = 59;
+
+/// The whole summary, ending in a newline.
+pub fn text(summary: &Summary, palette: Palette) -> String {
+    let mut out = String::new();
+    head(&mut out, summary, palette);
+    for fault in &summary.faults {
+        fault_head(&mut out, fault, summary, palette);
+        fault.roles.iter().for_each(|r| role(&mut out, r, palette));
+    }
+    if summary.faults.is_empty() {
+        out.push('\n');
+        let roles = summary.roles.iter();
+        roles.for_each(|r| role(&mut out, r, palette));
+    }
+    if summary.roles.is_empty() {
+        out.push_str(&palette.quiet("no node of this lab sends requests\n"));
+    }
+    if !summary.notes.is_empty() {
+        let _ = writeln!(out, "\n{}", palette.strong("notes"));
+    }
+    for note in &summary.notes {
+        wrapped(&mut out, "  ", note, palette);
+    }
+    out
+}
+
+/// `client-server  run 20261122T211500Z-7                            passed, 30.0 s`
+fn head(out: &mut String, summary: &Summary, palette: Palette) {
+    let (word, paint): (&str, fn(Palette, &str) -> String) = match summary.verdict {
+        Verdict::Passed => ("passed", Palette::good),
+        Verdict::Inconclusive => ("inconclusive", Palette::warn),
+        Verdict::Interrupted => ("interrupted", Palette::warn),
+    };
+    let run = format!("run {}", summary.run);
+    let measured = (summary.end - summary.warmup).max(0) as f64 / 1e9;
+    let time = format!("{measured:.1} s");
+    let used = columns(&summary.lab) + 2 + columns(&run) + columns(word) + 2 + columns(&time);
+    let gap = " ".repeat(WIDTH.saturating_sub(used).max(2));
+    let _ = writeln!(
+        out,
+        "{}  {}{gap}{}, {time}",
+        palette.strong(&summary.lab),
+        palette.quiet(&run),
+        paint(palette, word),
+    );
+    for reason in &summary.reasons {
+        wrapped(out, "  ", reason, palette);
+    }
+}
+
+fn fault_head(out: &mut String, fault: &FaultSummary, summary: &Summary, palette: Palette) {
+    let scenario = |ns: i64| instant(ns - summary.warmup);
+    let until = match fault.heal_due {
+        Some(due) => format!("{} to {}", scenario(fault.due), scenario(due)),
+        None => format!("at {}", scenario(fault.due)),
+    };
+    let name = format!("fault {}", fault.name);
+    let what = format!("{} {}", fault.kind, fault.target);
+    let _ = writeln!(
+        out,
+        "\n{}  {what}, {until}",
+        palette.fault(&palette.strong(&name))
+    );
+    let effect = length((fault.began - fault.due).max(0));
+    let healed = match (fault.heal_due, fault.healed) {
+        (Some(due), Some(at)) => format!(", healed after {}", length((at - due).max(0))),
+        (None, Some(at)) => format!(", over after {}", length((at - fault.due).max(0))),
+        (_, None) => ", not healed in this run".to_owned(),
+    };
+    let line = format!("  in effect after {effect}{healed}");
+    let _ = writeln!(out, "{}", palette.quiet(&line));
+}
+
+fn role(out: &mut String, role: &RoleSummary, palette: Palette) {
+    let head = format!(
+        "  {:<9} {:>8} {:>8} {:>8} {:>8} {:>9}  failed",
+        role.role, "requests", "success", "p50", "p99", "answers/s"
+    );
+    let _ = writeln!(out, "{}", palette.quiet(&head));
+    for window in &role.windows {
+        row(out, window, palette);
+    }
+    let local: Vec<String> = role.windows.iter().filter_map(local).collect();
+    if !local.is_empty() {
+        let local = local.join(", ");
+        let text =
+            format!("of these own keys, answered without network, not in p50 and p99: {local}");
+        wrapped(out, "    ", &text, palette);
+    }
+}
+
+fn local(window: &WindowSummary) -> Option<String> {
+    let one = || format!("{} {}", window.local, window.window.as_str());
+    let whole = || window.local.to_string();
+    (window.local > 0).then(|| match window.window {
+        Kind::Whole => whole(),
+        Kind::Before | Kind::During | Kind::After => one(),
+    })
+}
+
+fn row(out: &mut String, window: &WindowSummary, palette: Palette) {
+    let ratio = (window.requests > 0).then(|| window.succeeded as f64 / window.requests as f64);
+    let rate = window.answers_per_second;
+    let rate = rate.map_or(NONE.to_owned(), |rate| format!("{rate:.1}"));
+    let success = format!("{:>8}", share(window.succeeded, window.requests));
+    let head = format!(
+        "    {:<7} {:>8} {} {:>8} {:>8} {:>9}",
+        window.window.as_str(),
+        window.requests,
+        palette.success(ratio, &success),
+        latency(window.p50_us),
+        latency(window.p99_us),
+        rate,
+    );
+    let failed = fill(&failures(window), WIDTH - FAILED);
+    let mut lines = failed.iter().map(|line| palette.bad(line));
+    let first = lines.next().map(|line| format!("  {line}"));
+    let _ = writeln!(out, "{head}{}", first.unwrap_or_default());
+    for line in lines {
+        let _ = writeln!(out, "{}{line}", " ".repeat(FAILED));
+    }
+}
+
+/// `timeout 790`, …: the most frequent first.
+fn failures(window: &WindowSummary) -> Vec<String> {
+    let mut failed: Vec<_> = window.outcomes.iter().collect();
+    failed.retain(|(outcome, count)| !outcome.is_success() && **count > 0);
+    failed.sort_by_key(|(outcome, count)| (std::cmp::Reverse(**count), **outcome));
+    let one = |(outcome, count): &(_, &u64)| format!("{outcome} {count}");
+    failed.iter().map(one).collect()
+}
+
+/// Pieces joined by commas into lines of at most `width` columns.
+fn fill(pieces: &[String], width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for piece in pieces {
+        match lines.last_mut() {
+            Some(line) if columns(line) + columns(piece) + 2 <= width => {
+                line.push_str(", ");
+                line.push_str(piece);
+            }
+            Some(line) => {
+                line.push(',');
+                lines.push(piece.clone());
+            }
+            None => lines.push(piece.clone()),
+        }
+    }
+    lines
+}
+
+/// A sentence, broken at words, with `indent` before each line.
+fn wrapped(out: &mut String, indent: &str, sentence: &str, palette: Palette) {
+    let mut line = indent.to_owned();
+    for word in sentence.split(' ') {
+        if columns(&line) + columns(word) + 1 > WIDTH && line.trim() != "" {
+            let _ = writeln!(out, "{}", palette.quiet(line.trim_end()));
+            line = indent.to_owned() + "  ";
+        }
+        line.push_str(word);
+        line.push(' ');
+    }
+    let _ = writeln!(out, "{}", palette.quiet(line.trim_end()));
+}
+
+fn columns(text: &str) -> usize {
+    text.chars().count()
+}

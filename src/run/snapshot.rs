@@ -1,0 +1,78 @@
+//! Looks at an engine: what it holds of a lab.
+
+use crate::engine::{Container, Engine, EngineError};
+use crate::id::Name;
+use crate::lab::{Lab, Program};
+use crate::plan::{Found, ImageConfig, Options, Snapshot, labels};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the engine holds of `lab`, which of netlab's own images, and which of the users'.
+///
+/// # Errors
+/// A call that failed.
+pub async fn snapshot<E: Engine>(
+    engine: &E,
+    lab: &Lab,
+    options: &Options,
+) -> Result<Snapshot, EngineError> {
+    let containers = engine
+        .containers(&[(labels::LAB, lab.name.as_str())])
+        .await?;
+    let mut images = Vec::new();
+    for tag in [&options.agent_image, &options.node_image] {
+        if engine.image(tag).await?.is_some() {
+            images.push(tag.clone());
+        }
+    }
+    let wanted: BTreeSet<&str> = lab
+        .nodes
+        .iter()
+        .filter_map(|node| match &node.program {
+            Program::Image(image) => Some(image.image.as_str()),
+            Program::Role(_) => None,
+        })
+        .collect();
+    let mut user_images = BTreeMap::new();
+    for reference in wanted {
+        if let Some(info) = engine.image(reference).await? {
+            let config = ImageConfig {
+                entrypoint: info.entrypoint,
+                command: info.command,
+                user: info.user,
+            };
+            user_images.insert(reference.to_owned(), config);
+        }
+    }
+    Ok(Snapshot {
+        containers: containers.iter().map(found).collect(),
+        images,
+        user_images,
+    })
+}
+
+/// A listed container in the plan's words.
+pub fn found(container: &Container) -> Found {
+    let label = |key: &str| container.labels.get(key).cloned().unwrap_or_default();
+    Found {
+        id: container.id.clone(),
+        node: label(labels::NODE),
+        instance: label(labels::INSTANCE),
+        owner: label(labels::OWNER),
+        build: label(labels::BUILD),
+        config_hash: label(labels::CONFIG_HASH),
+        running: matches!(
+            container.state.as_str(),
+            "running" | "paused" | "restarting"
+        ),
+        never_started: container.state == "created",
+    }
+}
+
+/// The agent's container of a lab; none when there is none.
+///
+/// # Errors
+/// A call that failed.
+pub async fn agent_of<E: Engine>(engine: &E, lab: &Name) -> Result<Option<Container>, EngineError> {
+    let wanted = [(labels::LAB, lab.as_str()), (labels::NODE, labels::AGENT)];
+    Ok(engine.containers(&wanted).await?.into_iter().next())
+}

@@ -1,0 +1,53 @@
+//! Every default and limit of the topology file, in one place.
+
+use netlab_protocol::role::Service;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// `seed`.
+pub const SEED: u64 = 1;
+/// `scenario.warmup`.
+pub const WARMUP: Duration = Duration::ZERO;
+/// `service`: 1 ms, 4 workers, 256 that wait; so 4,000 requests/s.
+pub const SERVICE: Service = Service {
+    time: Duration::from_millis(1),
+    workers: 4,
+    queue: 256,
+};
+/// `load.timeout`.
+pub const TIMEOUT: Duration = Duration::from_secs(1);
+/// `load.think`.
+pub const THINK: Duration = Duration::ZERO;
+/// `load.keys`.
+pub const KEYS: u32 = 100;
+/// `load.value`, in bytes.
+pub const VALUE_BYTES: u32 = 128;
+/// `load.in-flight`.
+pub const IN_FLIGHT: u32 = 1000;
+
+/// Nodes that a lab may have.
+pub const MAX_NODES: u32 = 10_000;
+/// Parameters that a file may have.
+pub const MAX_PARAMS: usize = 1000;
+/// Faults that a scenario may have.
+pub const MAX_FAULTS: usize = 1000;
+/// Files that a server may offer.
+pub const MAX_FILES: usize = 1000;
+/// Bytes of such a file: 16 GiB.
+pub const MAX_FILE_BYTES: u64 = 16 << 30;
+/// Bytes of a written value: 1 MiB.
+pub const MAX_VALUE_BYTES: u64 = 1 << 20;
+/// TCP ports.
+pub const PORTS: RangeInclusive<u32> = 1..=65_535;
+/// Workers of a service.
+pub const WORKERS: RangeInclusive<u32> = 1..=10_000;
+/// Requests that may wait for one.
+pub const QUEUE: RangeInclusive<u32> = 0..=1_000_000;
+/// Users of a closed loop.
+pub const USERS: RangeInclusive<u32> = 1..=10_000;
+/// Requests in flight of an open loop.
+pub const IN_FLIGHTS: RangeInclusive<u32> = 1..=100_000;
+/// Keys that are asked for.
+pub const KEY_COUNTS: RangeInclusive<u32> = 1..=1_000_000;
+/// Attempts after the first.
+pub const RETRIES: RangeInclusive<u32> = 0..=100;

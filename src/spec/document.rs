@@ -1,0 +1,221 @@
+//! The top level of the file, and its parameters.
+
+use super::LoadOptions;
+use super::defaults::SEED;
+use super::diagnostic::Diagnostic;
+use super::fields::Fields;
+use super::keys::{Kind, Shape, key};
+use super::reader::Reader;
+use super::source::{Span, Spanned};
+use super::template::Templates;
+use super::topology::Topology;
+use super::tree::{Data, Entry, Value};
+use super::{links, overlay, params, roles, scenario};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+const INCLUDE: Kind = Kind::Either(&[
+    Kind::Text("lib/peers.yaml"),
+    Kind::List(&Kind::Text("lib/peers.yaml")),
+]);
+
+const PARAMS: Kind = Kind::Either(&[Kind::Dict(&params::PARAM), Kind::Nothing]);
+
+/// The top level.
+pub const TOPOLOGY: Shape = Shape {
+    what: "a topology",
+    keys: &[
+        key("name", Kind::Name, "The lab's name; `--name` replaces it."),
+        key(
+            "seed",
+            Kind::Integer(0, i64::MAX as u64),
+            "Seeds everything that is drawn; 1 unless said.",
+        ),
+        key(
+            "include",
+            INCLUDE,
+            "Files whose parts are put below this one's.",
+        ),
+        key(
+            "params",
+            PARAMS,
+            "Values for templates, which `--set` and `--params` replace.",
+        ),
+        key(
+            "defaults",
+            Kind::Map(&roles::DEFAULTS),
+            "What every node of a role says, unless it says otherwise.",
+        ),
+        key(
+            "link",
+            Kind::Map(&links::DEFAULT),
+            "The properties of the link between every pair of nodes.",
+        ),
+        key("nodes", Kind::Dict(&Kind::Node), "The nodes by name."),
+        key(
+            "links",
+            Kind::List(&links::ENTRY),
+            "Links that differ; the last one said counts.",
+        ),
+        key(
+            "overlay",
+            overlay::OVERLAY,
+            "Which peers know each other; `full` unless said.",
+        ),
+        key(
+            "scenario",
+            Kind::Map(&scenario::SCENARIO),
+            "What happens: how long, and which faults.",
+        ),
+    ],
+    needs: &[],
+    later: &[
+        "networks", "shape", "reach", "checks", "profiles", "labels", "ports", "matrix",
+        "internet", "lessons", "predict",
+    ],
+    instead: &[
+        ("faults", "faults stand under `scenario:`"),
+        ("version", "leave it out"),
+        ("volumes", "`data: volume` stands at a node"),
+        (
+            "network",
+            "there is one network; its links are described by `link:`",
+        ),
+    ],
+};
+
+/// What a document is read with besides itself.
+pub struct Outside<'o> {
+    /// The command line.
+    pub options: &'o LoadOptions,
+    /// The file of parameters.
+    pub params: Option<&'o Value>,
+    /// Texts of matrices, by the place of their path.
+    pub tables: &'o BTreeMap<Span, Range<usize>>,
+}
+
+/// Reads a document into a topology; mistakes go to the reader.
+pub fn topology<'s>(
+    mut reader: Reader<'s>,
+    root: &Value,
+    outside: &Outside<'_>,
+) -> (Topology, Reader<'s>) {
+    let mut topology = Topology {
+        seed: SEED,
+        nodes_complete: true,
+        ..Topology::default()
+    };
+    if is_empty(&reader, root) || is_foreign(&reader, root) {
+        return (topology, reader);
+    }
+    let Some(fields) = reader.fields(root, &TOPOLOGY, None) else {
+        return (topology, reader);
+    };
+    let params = reader.params(fields.get("params"), outside);
+    reader = reader.with_templates(Templates::new(&params));
+    reader.top_level(&fields, outside, &mut topology);
+    (topology, reader)
+}
+
+fn is_empty(reader: &Reader<'_>, root: &Value) -> bool {
+    let empty = match &root.data {
+        Data::Null => true,
+        Data::Map(entries) => entries.is_empty(),
+        _ => false,
+    };
+    if empty {
+        reader.report(
+            Diagnostic::error("empty", "the file is empty")
+                .at(super::Span::default(), "")
+                .help("a topology needs at least `name:` and `nodes:`"),
+        );
+    }
+    empty
+}
+
+/// Files that are plainly for another tool.
+fn is_foreign(reader: &Reader<'_>, root: &Value) -> bool {
+    let Data::Map(entries) = &root.data else {
+        return false;
+    };
+    let find = |key: &str| entries.iter().find(|e| e.key.value == key);
+    if find("nodes").is_some() {
+        return false;
+    }
+    let has_maps = |entry: &&Entry| matches!(entry.value.data, Data::Map(_));
+    let inner = |entry: &Entry, key: &str| match &entry.value.data {
+        Data::Map(inner) => inner.iter().any(|e| e.key.value == key),
+        _ => false,
+    };
+    let (tool, entry, help) = if let Some(entry) = find("services").filter(has_maps) {
+        (
+            "Docker Compose",
+            entry,
+            "netlab's nodes stand under `nodes:`, with Compose's `image`, `command` and `env`",
+        )
+    } else if let Some(entry) = find("topology").filter(|e| inner(e, "nodes")) {
+        (
+            "containerlab",
+            entry,
+            "netlab's `nodes:` and `links:` stand at the top level",
+        )
+    } else if let Some(entry) = find("apiVersion").filter(|_| find("kind").is_some()) {
+        (
+            "Kubernetes",
+            entry,
+            "a netlab topology has `name:` and `nodes:`",
+        )
+    } else {
+        return false;
+    };
+    reader.report(
+        Diagnostic::error(
+            "other-tool",
+            format!("this is a file for {tool}, not for netlab"),
+        )
+        .at(entry.key.span, "")
+        .help(help),
+    );
+    true
+}
+
+impl Reader<'_> {
+    fn top_level(&self, fields: &Fields<'_>, outside: &Outside<'_>, topology: &mut Topology) {
+        let name = match (&outside.options.name, fields.get("name")) {
+            (Some(name), written) => Some(Spanned::new(
+                name.clone(),
+                written.map_or(fields.span, |value| value.span),
+            )),
+            (None, Some(value)) => self.name(value, "the lab's name"),
+            (None, None) => {
+                fields.need(self, "name", "name the lab: `name: my-lab`");
+                None
+            }
+        };
+        topology.name = name;
+        if let Some(seed) = fields.get("seed") {
+            let largest = i64::MAX as u64;
+            topology.seed = self.integer(seed, 0..=largest).unwrap_or(SEED);
+        }
+        if let Some(link) = fields.entry("link") {
+            topology.link = self.default_link(link).unwrap_or_default();
+        }
+        let help = "add at least one node: `nodes: { server: { role: server } }`";
+        match fields.need(self, "nodes", help) {
+            Some(_) => {
+                let defaults = fields.get("defaults").map(|v| self.defaults(v));
+                if let Some(nodes) = fields.entry("nodes") {
+                    self.nodes(nodes, &defaults.unwrap_or_default(), topology);
+                }
+            }
+            None => topology.nodes_complete = false,
+        }
+        if let Some(links) = fields.get("links") {
+            topology.links = self.links(links, outside.tables);
+        }
+        if let Some(overlay) = fields.get("overlay") {
+            topology.overlay = self.overlay(overlay);
+        }
+        topology.scenario = fields.entry("scenario").and_then(|s| self.scenario(s));
+    }
+}

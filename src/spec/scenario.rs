@@ -1,0 +1,287 @@
+//! `scenario:` and its faults, by the table of [`crate::fault::KINDS`].
+
+use super::defaults::{MAX_FAULTS, WARMUP};
+use super::diagnostic::Diagnostic;
+use super::fields::Fields;
+use super::keys::{Key, Kind as Holds, Shape, key};
+use super::reader::Reader;
+use super::selector::Selection;
+use super::source::Spanned;
+use super::topology::{FaultSpec, KindRef, ScenarioSpec, TargetSpec};
+use super::tree::{Data, Entry, Value, short};
+use super::words;
+use crate::fault::{self, KINDS, Kind, ParamKind, ParamValue, Params, TargetShape};
+
+/// `scenario`.
+pub const SCENARIO: Shape = Shape {
+    what: "`scenario`",
+    keys: &[
+        key(
+            "warmup",
+            Holds::Time,
+            "Load runs and nothing counts yet; 0s unless said.",
+        ),
+        key(
+            "duration",
+            Holds::Time,
+            "From the end of the warm-up to the end.",
+        ),
+        key("faults", Holds::Dict(&Holds::Fault), "The faults by name."),
+    ],
+    needs: &["duration"],
+    later: &[
+        "repeat", "cooldown", "phases", "load", "checks", "seed", "until",
+    ],
+    instead: &[("time", "write `duration`")],
+};
+
+/// The links of a fault.
+pub const ENDS: Shape = Shape {
+    what: "the links of a fault",
+    keys: &[
+        key("between", Holds::Pair, "Both directions between these two."),
+        key("from", Holds::Nodes, "One direction: who sends."),
+        key("to", Holds::Nodes, "One direction: who receives."),
+    ],
+    needs: &[],
+    later: &["delay", "rtt", "jitter", "loss", "rate"],
+    instead: &[],
+};
+
+/// Keys of a fault that stand beside its kind; the last one only where the kind lasts.
+pub const TIMES: [Key; 2] = [
+    key("at", Holds::Time, "When it begins, after the warm-up."),
+    key(
+        "for",
+        Holds::Time,
+        "How long; until the end of the scenario unless said.",
+    ),
+];
+
+/// Kinds and keys of the full language that this version does not have.
+const LATER: &[&str] = &[
+    "every",
+    "times",
+    "after",
+    "when",
+    "chance",
+    "degrade",
+    "flap",
+    "churn",
+    "throttle",
+    "dns",
+    "crash-loop",
+    "mtu-blackhole",
+    "tcp-reset",
+    "isolate",
+    "majority",
+    "bridge",
+    "one-way",
+    "misbehave",
+    "wipe",
+    "slow",
+];
+
+impl Reader<'_> {
+    pub(super) fn scenario(&self, entry: &Entry) -> Option<ScenarioSpec> {
+        let fields = self.fields(&entry.value, &SCENARIO, Some(entry.key.span))?;
+        let warmup = fields.get("warmup").and_then(|v| self.duration(v));
+        let help = "say how long it lasts after the warm-up: `duration: 60s`";
+        let duration = fields.need(self, "duration", help);
+        let duration = duration.and_then(|v| {
+            let time = self.positive_duration(v, "a scenario")?;
+            Some(Spanned::new(time, v.span))
+        });
+        Some(ScenarioSpec {
+            warmup: warmup.unwrap_or(WARMUP),
+            duration,
+            faults: fields
+                .get("faults")
+                .map_or_else(Vec::new, |v| self.faults(v)),
+        })
+    }
+
+    fn faults(&self, value: &Value) -> Vec<FaultSpec> {
+        if let Data::List(_) = value.data {
+            let message = "faults are a map, so that each has a name";
+            self.report(
+                Diagnostic::error("wrong-type", message)
+                    .at(value.span, "a list")
+                    .help("write `server-loss: { at: 10s, for: 5s, kill: server }`"),
+            );
+            return Vec::new();
+        }
+        let Some(entries) = self.entries(value, "`faults`") else {
+            return Vec::new();
+        };
+        if entries.len() > MAX_FAULTS {
+            self.bad(
+                value.span,
+                format!("a scenario has at most {MAX_FAULTS} faults"),
+            );
+            return Vec::new();
+        }
+        entries.into_iter().filter_map(|e| self.fault(e)).collect()
+    }
+
+    fn fault(&self, entry: &Entry) -> Option<FaultSpec> {
+        let name = self.key_name(&entry.key);
+        let fields = self.open_fields(&entry.value, "a fault", Some(entry.key.span))?;
+        let kind = self.kind(&fields, &entry.value);
+        let at = fields.need(
+            self,
+            "at",
+            "say when it begins: `at: 10s` (after the warm-up)",
+        );
+        let at = at.and_then(|v| Some(Spanned::new(self.duration(v)?, v.span)));
+        let lasts = fields.get("for").and_then(|v| {
+            let time = self.positive_duration(v, "`for`")?;
+            Some(Spanned::new(time, v.span))
+        });
+        let kind = kind?;
+        self.lasting(kind, &fields);
+        let target = fields.get(kind.name).and_then(|v| self.target(kind, v));
+        Some(FaultSpec {
+            name: name?,
+            kind: KindRef(kind),
+            target,
+            at,
+            lasts,
+            params: self.fault_params(kind, &fields),
+        })
+    }
+
+    /// The one kind of the fault; the keys beside it are checked.
+    fn kind(&self, fields: &Fields<'_>, value: &Value) -> Option<&'static Kind> {
+        let kinds: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        let found = fields.among(&kinds);
+        let kind = found.first().and_then(|(name, _)| fault::kind(name));
+        let unknown = self.beside(kind, &kinds, value);
+        match found.as_slice() {
+            [] if !unknown => {
+                self.report(
+                    Diagnostic::error("missing-key", "this fault does not say what happens")
+                        .at(fields.span, "")
+                        .help(format!("the kinds are {}", kinds.join(", "))),
+                );
+                None
+            }
+            [_, (second, entry), ..] => {
+                let (first, place) = found[0];
+                let message = format!("a fault is of one kind; this is `{first}` and `{second}`");
+                self.report(
+                    Diagnostic::error("conflict", message)
+                        .at(entry.key.span, "")
+                        .at(place.key.span, "")
+                        .help("write two faults; they may overlap"),
+                );
+                None
+            }
+            _ => kind,
+        }
+    }
+
+    /// Reports keys that belong to no fault; whether there were any.
+    fn beside(&self, kind: Option<&Kind>, kinds: &[&str], value: &Value) -> bool {
+        let Data::Map(entries) = &value.data else {
+            return false;
+        };
+        let params = kind.map_or(&[][..], |kind| kind.params);
+        let mut known: Vec<&str> = TIMES.iter().map(|key| key.name).collect();
+        known.extend(params.iter().map(|param| param.name));
+        let mut strange = false;
+        for entry in entries {
+            let key = entry.key.value.as_str();
+            if known.contains(&key) || kinds.contains(&key) {
+                continue;
+            }
+            strange = true;
+            self.strange_fault_key(kind, &known, kinds, &entry.key);
+        }
+        strange
+    }
+
+    fn strange_fault_key(
+        &self,
+        kind: Option<&Kind>,
+        known: &[&str],
+        kinds: &[&str],
+        key: &Spanned<String>,
+    ) {
+        let word = key.value.as_str();
+        let diagnostic = if LATER.contains(&word) {
+            let message = format!("`{word}` is not supported in this version");
+            Diagnostic::error("unsupported", message).at(key.span, "")
+        } else if let Some(kind) = kind {
+            let message = format!("`{}` has no parameter `{}`", kind.name, short(word));
+            let help = words::known("keys", word, known.iter().copied());
+            Diagnostic::error("unknown-key", message)
+                .at(key.span, "")
+                .help(help)
+        } else {
+            let message = format!("there is no fault `{}`", short(word));
+            let help = words::known("kinds", word, kinds.iter().copied());
+            Diagnostic::error("unknown-fault", message)
+                .at(key.span, "")
+                .help(help)
+        };
+        self.report(diagnostic);
+    }
+
+    fn lasting(&self, kind: &Kind, fields: &Fields<'_>) {
+        if !kind.lasts
+            && let Some(entry) = fields.entry("for")
+        {
+            let message = format!(
+                "`{}` takes no `for`: it is over when it has happened",
+                kind.name
+            );
+            self.report(Diagnostic::error("conflict", message).at(entry.key.span, ""));
+        }
+    }
+
+    fn target(&self, kind: &Kind, value: &Value) -> Option<TargetSpec> {
+        match kind.target {
+            TargetShape::Nodes => self.selection(value).map(TargetSpec::Nodes),
+            TargetShape::Links if !matches!(value.data, Data::Map(_)) => {
+                self.wrong(
+                    value,
+                    "links, `{ between: [a, b] }` or `{ from: a, to: b }`",
+                );
+                None
+            }
+            TargetShape::Links => {
+                let fields = self.fields(value, &ENDS, None)?;
+                self.ends(&fields).map(TargetSpec::Links)
+            }
+            TargetShape::Groups => self.groups(value).map(TargetSpec::Groups),
+        }
+    }
+
+    fn groups(&self, value: &Value) -> Option<Vec<Selection>> {
+        let list = match &value.data {
+            Data::List(list) if list.len() >= 2 => list,
+            _ => {
+                self.wrong(value, "at least two groups, `[[a, b], rest]`");
+                return None;
+            }
+        };
+        let groups: Vec<_> = list.iter().map(|g| self.selection_with(g, true)).collect();
+        groups.into_iter().collect()
+    }
+
+    fn fault_params(&self, kind: &'static Kind, fields: &Fields<'_>) -> Params {
+        let read = |param: &'static fault::Param| {
+            let value = fields.get(param.name)?;
+            let read = match param.kind {
+                ParamKind::Word(words) => {
+                    let what = format!("a value of `{}`", param.name);
+                    ParamValue::Word(self.word(value, &what, words)?.to_owned())
+                }
+                ParamKind::Duration => ParamValue::Duration(self.duration(value)?),
+            };
+            Some((param.name, read))
+        };
+        kind.params.iter().filter_map(read).collect()
+    }
+}

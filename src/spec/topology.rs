@@ -1,0 +1,262 @@
+//! The topology: the file as written, typed, with the places that later messages point at.
+//!
+//! Must not know addresses or replicas.
+
+use super::selector::Selection;
+use super::source::{Span, Spanned};
+use crate::fault::{Kind, Params};
+use crate::id::Name;
+use crate::link::LinkProperties;
+use crate::units::{BitRate, Ratio};
+use netlab_protocol::role::{Data, File, Load, Service};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A topology file. What could not be read is missing, and was reported.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Topology {
+    /// `name`.
+    pub name: Option<Spanned<Name>>,
+    /// `seed`.
+    pub seed: u64,
+    /// `link`: every pair.
+    pub link: LinkChange,
+    /// `nodes`, in the file's order.
+    pub nodes: Vec<NodeSpec>,
+    /// Whether all names of `nodes` could be read.
+    pub nodes_complete: bool,
+    /// `links`, in the file's order.
+    pub links: Vec<LinkSpec>,
+    /// `overlay`.
+    pub overlay: Overlay,
+    /// `scenario`.
+    pub scenario: Option<ScenarioSpec>,
+}
+
+/// Which peers know each other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Overlay {
+    /// The shape's word and its parameters.
+    pub shape: ShapeSpec,
+    /// The peer in the middle of a star.
+    pub hub: Option<Selection>,
+    /// Where it is written.
+    pub span: Span,
+}
+
+impl Default for Overlay {
+    fn default() -> Overlay {
+        Overlay {
+            shape: ShapeSpec::Full,
+            hub: None,
+            span: Span::default(),
+        }
+    }
+}
+
+/// A shape of edges between nodes, as written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ShapeSpec {
+    /// Everyone knows everyone.
+    Full,
+    /// One knows everyone, everyone knows that one.
+    Star,
+    /// Each knows the one before and the one after it, the last one the first.
+    Ring,
+    /// The same without closing it.
+    Line,
+    /// Rows and columns; the width, or the smallest square that holds all.
+    Grid(Option<u32>),
+    /// Each has so many below it.
+    Tree(u32),
+    /// Each knows so many others, drawn from the seed.
+    Random(u32),
+    /// A ring in which each knows so many neighbours, some of them drawn anew from the seed.
+    SmallWorld {
+        /// Neighbours of each.
+        degree: u32,
+        /// Share of edges that are drawn anew.
+        rewire: Ratio,
+    },
+}
+
+/// One entry of `nodes`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeSpec {
+    /// Its key.
+    pub name: Spanned<Name>,
+    /// How many.
+    pub count: Count,
+    /// Words that select it.
+    pub labels: Vec<String>,
+    /// Access link.
+    pub uplink: Option<BitRate>,
+    /// The word for what it is (`server`, …, `image`), when that could be read.
+    pub role: Option<&'static str>,
+    /// What it runs.
+    pub program: Option<ProgramSpec>,
+}
+
+/// `count` of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// Not said: one node with the key as its name.
+    Single,
+    /// So many, numbered from 1.
+    Many(u32),
+    /// Said, and refused.
+    Unreadable,
+}
+
+/// What a node runs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ProgramSpec {
+    /// The role `server`.
+    Server {
+        /// What it serves with.
+        listener: Listener,
+        /// Files it offers.
+        files: Vec<File>,
+    },
+    /// The role `client`.
+    Client {
+        /// Who is asked.
+        target: Selection,
+        /// How.
+        load: Load,
+    },
+    /// The role `peer`.
+    Peer {
+        /// What it serves with.
+        listener: Listener,
+        /// What it asks; the selection, if there is one, must be all peers of the node.
+        load: Option<(Option<Selection>, Load)>,
+    },
+    /// An image.
+    Image {
+        /// Reference.
+        image: String,
+        /// Command.
+        command: Option<Vec<String>>,
+        /// Environment.
+        env: BTreeMap<String, String>,
+        /// Where load is sent.
+        port: u16,
+    },
+}
+
+/// The part that server and peer share.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listener {
+    /// TCP port.
+    pub port: u16,
+    /// Capacity.
+    pub service: Service,
+    /// Where keys are kept.
+    pub data: Data,
+}
+
+/// Properties that are said, to be laid over others.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LinkChange {
+    /// One-way delay.
+    pub delay: Option<Duration>,
+    /// Jitter.
+    pub jitter: Option<Duration>,
+    /// Loss.
+    pub loss: Option<Ratio>,
+    /// Rate.
+    pub rate: Option<BitRate>,
+    /// Where they are written.
+    pub span: Span,
+}
+
+impl LinkChange {
+    /// `properties` with what is said here; properties that topologies cannot say stay.
+    #[allow(
+        clippy::needless_update,
+        reason = "there may be more properties than the file has keys"
+    )]
+    pub fn over(&self, properties: &LinkProperties) -> LinkProperties {
+        LinkProperties {
+            delay: self.delay.unwrap_or(properties.delay),
+            jitter: self.jitter.unwrap_or(properties.jitter),
+            loss: self.loss.unwrap_or(properties.loss),
+            rate: self.rate.or(properties.rate),
+            ..*properties
+        }
+    }
+}
+
+/// One entry of `links`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkSpec {
+    /// Which links.
+    pub ends: Ends,
+    /// What about them.
+    pub change: LinkChange,
+    /// From a table, whose diagonal may name one node twice.
+    pub of_table: bool,
+}
+
+/// Two ends of links.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ends {
+    /// Senders, or the first of `between`.
+    pub from: Selection,
+    /// Receivers, or the second of `between`.
+    pub to: Selection,
+    /// Both directions.
+    pub both: bool,
+    /// Where they are written.
+    pub span: Span,
+}
+
+/// `scenario`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScenarioSpec {
+    /// `warmup`.
+    pub warmup: Duration,
+    /// `duration`.
+    pub duration: Option<Spanned<Duration>>,
+    /// `faults`, in the file's order.
+    pub faults: Vec<FaultSpec>,
+}
+
+/// One fault.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaultSpec {
+    /// Its name.
+    pub name: Spanned<Name>,
+    /// Its kind.
+    pub kind: KindRef,
+    /// To what it happens.
+    pub target: Option<TargetSpec>,
+    /// When.
+    pub at: Option<Spanned<Duration>>,
+    /// How long.
+    pub lasts: Option<Spanned<Duration>>,
+    /// The kind's parameters.
+    pub params: Params,
+}
+
+/// A kind of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct KindRef(pub &'static Kind);
+
+impl PartialEq for KindRef {
+    fn eq(&self, other: &KindRef) -> bool {
+        self.0.name == other.0.name
+    }
+}
+
+/// Target of a fault, by the shape that its kind asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TargetSpec {
+    /// Nodes.
+    Nodes(Selection),
+    /// Links.
+    Links(Ends),
+    /// Groups.
+    Groups(Vec<Selection>),
+}

@@ -1,0 +1,75 @@
+//! Labs made by hand, for several tests and a benchmark; none uses all of it.
+
+#![allow(dead_code, clippy::unwrap_used)]
+
+use netlab::id::Name;
+use netlab::lab::{Addresses, FORMAT, Image, LAB_NETWORK, Lab, Links, Node, Program, Scenario};
+use netlab::link::LinkProperties;
+use netlab_protocol::role::{Data, Role, Server, Service};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+pub fn server(data: Data) -> Program {
+    Program::Role(Role::Server(Server {
+        port: 80,
+        service: Service {
+            time: Duration::from_millis(2),
+            workers: 4,
+            queue: 256,
+        },
+        data,
+        files: Vec::new(),
+    }))
+}
+
+pub fn image(reference: &str) -> Program {
+    Program::Image(Image {
+        image: reference.to_owned(),
+        command: None,
+        env: BTreeMap::from([("LEVEL".to_owned(), "1".to_owned())]),
+    })
+}
+
+pub fn lab(lab: &str, nodes: Vec<(&str, Program)>) -> Lab {
+    let nodes = nodes
+        .into_iter()
+        .enumerate()
+        .map(|(index, (text, program))| {
+            let host = index as u8 + 2;
+            Node {
+                name: name(text),
+                group: name(text),
+                addresses: Addresses {
+                    v4: [10, 77, 0, host].into(),
+                    v6: [0xfd77, 0, 0, 0, 0, 0, 0, u16::from(host)].into(),
+                },
+                uplink: None,
+                program,
+            }
+        });
+    Lab {
+        format: FORMAT,
+        name: name(lab),
+        seed: 7,
+        network: LAB_NETWORK,
+        nodes: nodes.collect(),
+        groups: BTreeMap::new(),
+        links: Links {
+            default: LinkProperties::default(),
+            others: Vec::new(),
+        },
+        scenario: None,
+    }
+}
+
+pub fn scenario() -> Scenario {
+    Scenario {
+        warmup: Duration::from_secs(1),
+        duration: Duration::from_secs(10),
+        faults: Vec::new(),
+    }
+}

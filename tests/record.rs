@@ -1,0 +1,235 @@
+//! A run is written, torn, read back and brought home.
+#![allow(clippy::unwrap_used)] // helpers of tests, too
+
+use netlab::id::{Name, NodeIndex};
+use netlab::lab::{Addresses, FORMAT, Image, LAB_NETWORK, Lab, Links, Node, Program, Scenario};
+use netlab::link::LinkProperties;
+use netlab::record::event::{Event, Verdict, What};
+use netlab::record::{self, AgentEnv, LatencyRow, ReadError, Run, RunWriter, home};
+use netlab::timeline::Timeline;
+use netlab_protocol::control::Sample;
+use netlab_protocol::latency::{LatencyCount, Op, Outcome};
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+use std::time::Duration;
+
+const ID: &str = "20260101T120000Z-7";
+
+fn lab() -> Lab {
+    let node = |name: &str, i: u8| Node {
+        name: Name::new(name).unwrap(),
+        group: Name::new(name).unwrap(),
+        addresses: Addresses {
+            v4: Ipv4Addr::new(10, 77, 0, i),
+            v6: Ipv6Addr::LOCALHOST,
+        },
+        uplink: None,
+        program: Program::Image(Image {
+            image: "x".into(),
+            command: None,
+            env: BTreeMap::new(),
+        }),
+    };
+    Lab {
+        format: FORMAT,
+        name: Name::new("t").unwrap(),
+        seed: 7,
+        network: LAB_NETWORK,
+        nodes: vec![node("server", 2), node("client-1", 3)],
+        groups: BTreeMap::new(),
+        links: Links {
+            default: LinkProperties::default(),
+            others: Vec::new(),
+        },
+        scenario: Some(Scenario {
+            warmup: Duration::from_secs(1),
+            duration: Duration::from_secs(2),
+            faults: Vec::new(),
+        }),
+    }
+}
+
+fn event(t: i64, what: What) -> Event {
+    Event { t, what }
+}
+
+fn ended() -> What {
+    What::RunEnded {
+        verdict: Verdict::Inconclusive,
+        reasons: vec!["the host was too slow".into()],
+    }
+}
+
+/// Writes a small run below `runs` and returns its directory.
+fn write(runs: &Path) -> std::path::PathBuf {
+    let dir = runs.join(ID);
+    let lab = lab();
+    let timeline = lab.scenario.as_ref().map(Timeline::new);
+    let mut run = RunWriter::create(&dir, &lab, timeline.as_ref()).unwrap();
+    run.event(&event(0, What::WarmupEnded)).unwrap();
+    let row = LatencyCount {
+        slot: 12,
+        op: Op::Write,
+        outcome: Outcome::Timeout,
+        le_us: 1_000_000,
+        count: 3,
+    };
+    run.latency("client-1", &[row]).unwrap();
+    let sample = |metric: &str, labels: &str, value| Sample {
+        metric: metric.into(),
+        labels: labels.into(),
+        value,
+    };
+    let samples = [
+        sample("queue_length", "", 2.5),
+        sample("requests_served_total", "status=200,node=x", 7.0),
+    ];
+    run.samples(-5, "server", &samples).unwrap();
+    run.agent_env(&AgentEnv::default()).unwrap();
+    run.event(&event(3_000_000_000, ended())).unwrap();
+    run.flush().unwrap();
+    dir
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = Run::read(&write(dir.path())).unwrap();
+    assert_eq!((run.id.as_str(), &run.lab), (ID, &lab()));
+    assert_eq!(run.timeline.unwrap().end, Duration::from_secs(3));
+    assert_eq!(run.events.len(), 2);
+    let row = LatencyRow {
+        t: 1_200_000_000,
+        node: NodeIndex(1),
+        op: Op::Write,
+        outcome: Outcome::Timeout,
+        le_us: 1_000_000,
+        count: 3,
+    };
+    assert_eq!(run.latency, [row]);
+    let samples: Vec<_> = run
+        .samples
+        .iter()
+        .map(|s| (s.t, s.labels.as_str(), s.value))
+        .collect();
+    assert_eq!(samples, [(-5, "", 2.5), (-5, "status=200,node=x", 7.0)]);
+    assert_eq!(run.agent, Some(AgentEnv::default()));
+}
+
+#[test]
+fn the_formats_are_those_documented() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = write(dir.path());
+    let text = |name: &str| fs::read_to_string(run.join(name)).unwrap();
+    assert_eq!(
+        text(record::LATENCY),
+        "t,node,op,outcome,le_us,count\n1200000000,client-1,write,timeout,1000000,3\n"
+    );
+    assert_eq!(
+        text(record::SAMPLES),
+        "t,node,metric,labels,value\n-5,server,queue_length,,2.5\n\
+         -5,server,requests_served_total,\"status=200,node=x\",7\n"
+    );
+    assert_eq!(
+        text(record::EVENTS),
+        "{\"t\":0,\"event\":\"warmup-ended\"}\n{\"t\":3000000000,\"event\":\"run-ended\",\
+         \"verdict\":\"inconclusive\",\"reasons\":[\"the host was too slow\"]}\n"
+    );
+}
+
+#[test]
+fn a_torn_last_line_is_left_out_and_cut_off_by_who_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = write(dir.path());
+    for (name, torn) in [
+        (record::EVENTS, "{\"t\":4,\"ev"),
+        (record::LATENCY, "1300000000,client-1,wri"),
+        (record::SAMPLES, "9"),
+    ] {
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(run.join(name))
+            .unwrap();
+        file.write_all(torn.as_bytes()).unwrap();
+    }
+    let read = Run::read(&run).unwrap();
+    assert_eq!(
+        (read.events.len(), read.latency.len(), read.samples.len()),
+        (2, 1, 2)
+    );
+    let mut writer = RunWriter::open(&run).unwrap();
+    writer.event(&event(5, What::WarmupEnded)).unwrap();
+    drop(writer);
+    assert_eq!(Run::read(&run).unwrap().events.len(), 3);
+}
+
+#[test]
+fn an_empty_or_damaged_record_is_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = write(dir.path());
+    fs::write(run.join(record::EVENTS), "").unwrap();
+    assert!(Run::read(&run).unwrap().events.is_empty());
+    fs::write(
+        run.join(record::LATENCY),
+        "1,nobody,read,ok,1,1\n1,server,read,ok,1,1\n",
+    )
+    .unwrap();
+    let error = Run::read(&run).unwrap_err();
+    assert!(
+        matches!(error, ReadError::Content { line: 1, .. }),
+        "{error}"
+    );
+    assert!(matches!(Run::read(dir.path()), Err(ReadError::File { .. })));
+}
+
+#[test]
+fn a_run_is_never_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = write(dir.path());
+    assert!(RunWriter::create(&run, &lab(), None).is_err());
+}
+
+fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, bytes) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        // Not `set_path`: a hostile archive is not written by an honest library.
+        header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
+        header.set_cksum();
+        tar.append(&header, *bytes).unwrap();
+    }
+    tar.into_inner().unwrap()
+}
+
+#[test]
+fn only_known_files_of_runs_come_home() {
+    let home_dir = tempfile::tempdir().unwrap();
+    let name = Name::new("t").unwrap();
+    let good = format!("runs/{ID}/events.jsonl");
+    let evil = [
+        format!("runs/{ID}/../../../escape.json"),
+        format!("runs/{ID}/bin/lab.json"),
+        format!("/runs/{ID}/lab.json"),
+        format!("runs/{ID}/authorized_keys"),
+        "runs/../lab.json".to_owned(),
+    ];
+    let mut files: Vec<(&str, &[u8])> = vec![(&good, b"x\n")];
+    files.extend(evil.iter().map(|path| (path.as_str(), &b"evil"[..])));
+    let archive = archive(&files);
+    let ids = home::unpack(&archive[..], home_dir.path(), &name).unwrap();
+    assert_eq!(ids, [ID]);
+    let dir = home::run_dir(home_dir.path(), &name, ID);
+    let found: Vec<_> = fs::read_dir(&dir)
+        .unwrap()
+        .map(|e| e.unwrap().file_name())
+        .collect();
+    assert_eq!(found, ["events.jsonl"]);
+    assert_eq!(fs::read_dir(home_dir.path()).unwrap().count(), 1);
+    home::write_log(&dir, &name, b"hello").unwrap();
+    assert_eq!(fs::read(dir.join("logs/t.log")).unwrap(), b"hello");
+}
