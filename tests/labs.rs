@@ -6,96 +6,104 @@ mod support;
 
 use nix::sys::signal::Signal;
 use std::time::Duration;
-use support::{SECOND, Sandbox, docker, eventually, success};
+use support::{SECOND, Sandbox, docker, eventually, steady, success};
 
 /// The server is lost for five seconds: what was intended meanwhile times out in silence, and
 /// from two seconds after the heal was started nearly everything succeeds again.
 #[test]
 fn a_lost_server_costs_everything_until_it_is_back() {
-    let Some(sandbox) = Sandbox::new("client-server") else {
-        return;
-    };
-    let done = sandbox
-        .netlab(&["up", "topologies/client-server.yaml"])
-        .expect(0);
-    assert!(done.stdout.contains("server-loss"), "{}", done.stdout);
-    let record = sandbox.record("client-server");
-    let began = record.time("fault-began", Some("server-loss"));
-    let heal = record.time("heal-started", Some("server-loss"));
-    let end = record.time("run-ended", None);
+    steady(|| {
+        let Some(sandbox) = Sandbox::new("client-server") else {
+            return;
+        };
+        let done = sandbox
+            .netlab(&["up", "topologies/client-server.yaml"])
+            .expect(0);
+        assert!(done.stdout.contains("server-loss"), "{}", done.stdout);
+        let record = sandbox.record("client-server");
+        let began = record.time("fault-began", Some("server-loss"));
+        let heal = record.time("heal-started", Some("server-loss"));
+        let end = record.time("run-ended", None);
 
-    let lost = record.outcomes(began + SECOND / 10, heal, |_| true);
-    let (share, all) = success(&lost);
-    assert!(all >= 100 && share <= 0.01, "{share} of {lost:?}");
-    // A machine that is gone is silent: nothing but timeouts, at the end perhaps a late answer.
-    let timeouts = lost.get("timeout").copied().unwrap_or(0);
-    assert!(timeouts as f64 >= 0.99 * all as f64, "{lost:?}");
+        let lost = record.outcomes(began + SECOND / 10, heal, |_| true);
+        let (share, all) = success(&lost);
+        assert!(all >= 100 && share <= 0.01, "{share} of {lost:?}");
+        // A machine that is gone is silent: nothing but timeouts, at the end perhaps a late answer.
+        let timeouts = lost.get("timeout").copied().unwrap_or(0);
+        assert!(timeouts as f64 >= 0.99 * all as f64, "{lost:?}");
 
-    let back = record.outcomes(heal + 2 * SECOND, end - SECOND, |_| true);
-    let (share, all) = success(&back);
-    assert!(all >= 100 && share >= 0.99, "{share} of {back:?}");
+        let back = record.outcomes(heal + 2 * SECOND, end - SECOND, |_| true);
+        let (share, all) = success(&back);
+        assert!(all >= 100 && share >= 0.99, "{share} of {back:?}");
 
-    for artefact in [
-        "lab.json",
-        "plan.txt",
-        "timeline.json",
-        "summary.json",
-        "env.json",
-        "topology.yaml",
-        "logs/server.log",
-    ] {
-        assert!(record.folder.join(artefact).exists(), "no {artefact}");
-    }
-    sandbox.netlab(&["down", "client-server"]).expect(0);
-    assert_eq!(sandbox.objects(), Vec::<String>::new());
-    sandbox.netlab(&["down", "client-server"]).expect(0);
+        for artefact in [
+            "lab.json",
+            "plan.txt",
+            "timeline.json",
+            "summary.json",
+            "env.json",
+            "topology.yaml",
+            "logs/server.log",
+        ] {
+            assert!(record.folder.join(artefact).exists(), "no {artefact}");
+        }
+        sandbox.netlab(&["down", "client-server"]).expect(0);
+        assert_eq!(sandbox.objects(), Vec::<String>::new());
+        sandbox.netlab(&["down", "client-server"]).expect(0);
+    });
 }
 
 /// The same loss as a process: its kernel refuses.
 #[test]
 fn a_lost_process_is_refused() {
-    let Some(sandbox) = Sandbox::new("process") else {
-        return;
-    };
-    let file = sandbox.topology(
-        "process.yaml",
-        &format!(
-            "{QUICK}
+    steady(|| {
+        let Some(sandbox) = Sandbox::new("process") else {
+            return;
+        };
+        let file = sandbox.topology(
+            "process.yaml",
+            &format!(
+                "{QUICK}
     loss: {{ at: 1s, for: 3s, kill: server, as: process }}
 "
-        ),
-    );
-    sandbox.netlab(&["up", &file]).expect(0);
-    let record = sandbox.record("quick");
-    let began = record.time("fault-began", Some("loss"));
-    let heal = record.time("heal-started", Some("loss"));
-    let lost = record.outcomes(began + SECOND / 10, heal, |_| true);
-    let refused = lost.get("refused").copied().unwrap_or(0);
-    let all: u64 = lost.values().sum();
-    assert!(all >= 50 && refused as f64 >= 0.98 * all as f64, "{lost:?}");
+            ),
+        );
+        sandbox.netlab(&["up", &file]).expect(0);
+        let record = sandbox.record("quick");
+        let began = record.time("fault-began", Some("loss"));
+        let heal = record.time("heal-started", Some("loss"));
+        let lost = record.outcomes(began + SECOND / 10, heal, |_| true);
+        let refused = lost.get("refused").copied().unwrap_or(0);
+        let all: u64 = lost.values().sum();
+        assert!(all >= 50 && refused as f64 >= 0.98 * all as f64, "{lost:?}");
+    });
 }
 
 /// In the mesh the loss of two of eight peers costs the live peers their share of requests.
 #[test]
 fn two_lost_peers_cost_their_share() {
-    let Some(sandbox) = Sandbox::new("mesh") else {
-        return;
-    };
-    sandbox.netlab(&["up", "topologies/mesh.yaml"]).expect(0);
-    let record = sandbox.record("mesh");
-    let lost = lost_share(&record, "peers-lost", &["peer-3", "peer-6"]);
-    assert!((lost - 2.0 / 8.0).abs() <= 0.03, "{lost}");
+    steady(|| {
+        let Some(sandbox) = Sandbox::new("mesh") else {
+            return;
+        };
+        sandbox.netlab(&["up", "topologies/mesh.yaml"]).expect(0);
+        let record = sandbox.record("mesh");
+        let lost = lost_share(&record, "peers-lost", &["peer-3", "peer-6"]);
+        assert!((lost - 2.0 / 8.0).abs() <= 0.03, "{lost}");
+    });
 }
 
 /// In the ring a lost peer also costs what would have passed it: 12 of 42, counted in the file.
 #[test]
 fn a_lost_peer_of_a_ring_costs_what_would_have_passed_it() {
-    let Some(sandbox) = Sandbox::new("ring") else {
-        return;
-    };
-    sandbox.netlab(&["up", "topologies/ring.yaml"]).expect(0);
-    let lost = lost_share(&sandbox.record("ring"), "peer-lost", &["peer-4"]);
-    assert!((lost - 12.0 / 42.0).abs() <= 0.03, "{lost}");
+    steady(|| {
+        let Some(sandbox) = Sandbox::new("ring") else {
+            return;
+        };
+        sandbox.netlab(&["up", "topologies/ring.yaml"]).expect(0);
+        let lost = lost_share(&sandbox.record("ring"), "peer-lost", &["peer-4"]);
+        assert!((lost - 12.0 / 42.0).abs() <= 0.03, "{lost}");
+    });
 }
 
 /// Share of failed requests of the peers that live, from their second after the loss on.
@@ -122,209 +130,219 @@ scenario:
 /// declared delay is what `ping` sees.
 #[test]
 fn any_program_reaches_the_server_by_name() {
-    let Some(sandbox) = Sandbox::new("names") else {
-        return;
-    };
-    let file = sandbox.topology(
-        "names.yaml",
-        &QUICK.replace("\nscenario:\n  warmup: 1s\n  duration: 7s\n  faults:", "\n"),
-    );
-    sandbox.netlab(&["up", "-d", &file]).expect(0);
-    let pid = sandbox.pid("netlab-quick.client-1").to_string();
-    let resolv = docker(&[
-        "inspect",
-        "--format",
-        "{{.ResolvConfPath}}",
-        "netlab-quick.client-1",
-    ]);
-    let inside = |command: &str| {
-        let script = format!("mount --bind {resolv} /etc/resolv.conf && {command}");
-        let output = std::process::Command::new("nsenter")
-            .args(["-t", &pid, "-n", "unshare", "-m", "sh", "-c", &script])
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{command}: {output:?}");
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    };
-    for family in ["-4", "-6"] {
-        let url = "http://server/healthz";
-        let code = inside(&format!(
-            "curl {family} -sS -m 5 -o /dev/null -w '%{{http_code}}' {url}"
-        ));
-        assert_eq!(code, "200", "curl {family}");
-        // Never earlier than declared; how much later is the host's affair.
-        let rtt = inside(&format!("ping {family} -n -c 5 -i 0.2 server"));
-        let min: f64 = rtt
-            .rsplit("= ")
-            .next()
-            .unwrap()
-            .split('/')
-            .next()
-            .unwrap()
-            .parse()
-            .unwrap();
-        assert!((20.0..30.0).contains(&min), "ping {family}: {rtt}");
-    }
+    steady(|| {
+        let Some(sandbox) = Sandbox::new("names") else {
+            return;
+        };
+        let file = sandbox.topology(
+            "names.yaml",
+            &QUICK.replace("\nscenario:\n  warmup: 1s\n  duration: 7s\n  faults:", "\n"),
+        );
+        sandbox.netlab(&["up", "-d", &file]).expect(0);
+        let pid = sandbox.pid("netlab-quick.client-1").to_string();
+        let resolv = docker(&[
+            "inspect",
+            "--format",
+            "{{.ResolvConfPath}}",
+            "netlab-quick.client-1",
+        ]);
+        let inside = |command: &str| {
+            let script = format!("mount --bind {resolv} /etc/resolv.conf && {command}");
+            let output = std::process::Command::new("nsenter")
+                .args(["-t", &pid, "-n", "unshare", "-m", "sh", "-c", &script])
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{command}: {output:?}");
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        for family in ["-4", "-6"] {
+            let url = "http://server/healthz";
+            let code = inside(&format!(
+                "curl {family} -sS -m 5 -o /dev/null -w '%{{http_code}}' {url}"
+            ));
+            assert_eq!(code, "200", "curl {family}");
+            // Never earlier than declared; how much later is the host's affair.
+            let rtt = inside(&format!("ping {family} -n -c 5 -i 0.2 server"));
+            let min: f64 = rtt
+                .rsplit("= ")
+                .next()
+                .unwrap()
+                .split('/')
+                .next()
+                .unwrap()
+                .parse()
+                .unwrap();
+            assert!((20.0..30.0).contains(&min), "ping {family}: {rtt}");
+        }
+    });
 }
 
 /// The agent is killed while it plays: the engine brings it back, it wires the nodes again, and
 /// the run says that it is inconclusive.
 #[test]
 fn a_killed_agent_comes_back() {
-    let Some(sandbox) = Sandbox::new("agent") else {
-        return;
-    };
-    let file = sandbox.topology(
-        "quick.yaml",
-        &format!(
-            "{}
+    steady(|| {
+        let Some(sandbox) = Sandbox::new("agent") else {
+            return;
+        };
+        let file = sandbox.topology(
+            "quick.yaml",
+            &format!(
+                "{}
     cut: {{ at: 10s, for: 1s, cut: {{ between: [client-1, server] }} }}
 ",
-            QUICK.replace("duration: 7s", "duration: 15s")
-        ),
-    );
-    let up = sandbox.start(&["up", &file]);
-    let pid = |node: &str| sandbox.pid(&format!("netlab-quick.{node}"));
-    eventually("the run begins", Duration::from_secs(60), || {
-        up.stderr().contains("warm-up is over")
+                QUICK.replace("duration: 7s", "duration: 15s")
+            ),
+        );
+        let up = sandbox.start(&["up", &file]);
+        let pid = |node: &str| sandbox.pid(&format!("netlab-quick.{node}"));
+        eventually("the run begins", Duration::from_secs(60), || {
+            up.stderr().contains("warm-up is over")
+        });
+        let agent = pid("agent");
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(agent), Signal::SIGKILL).unwrap();
+        let done = up.finish().expect(3);
+        assert!(done.stdout.contains("inconclusive"), "{}", done.stdout);
+        assert_ne!(pid("agent"), agent);
+        let record = sandbox.record("quick");
+        let resumed = record.time("agent-resumed", None);
+        let (share, all) = success(&record.outcomes(
+            resumed + 3 * SECOND,
+            record.time("fault-began", Some("cut")),
+            |_| true,
+        ));
+        assert!(
+            all >= 40 && share >= 0.99,
+            "{share} of {all} after the agent came back"
+        );
     });
-    let agent = pid("agent");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(agent), Signal::SIGKILL).unwrap();
-    let done = up.finish().expect(3);
-    assert!(done.stdout.contains("inconclusive"), "{}", done.stdout);
-    assert_ne!(pid("agent"), agent);
-    let record = sandbox.record("quick");
-    let resumed = record.time("agent-resumed", None);
-    let (share, all) = success(&record.outcomes(
-        resumed + 3 * SECOND,
-        record.time("fault-began", Some("cut")),
-        |_| true,
-    ));
-    assert!(
-        all >= 40 && share >= 0.99,
-        "{share} of {all} after the agent came back"
-    );
 }
 
 /// SIGKILL of the CLI at twenty instants of `up`: `down --all` leaves nothing, each time.
 #[test]
 fn a_killed_cli_leaves_nothing_that_down_does_not_find() {
-    let Some(sandbox) = Sandbox::new("sigkill") else {
-        return;
-    };
-    let file = sandbox.topology("quick.yaml", &format!("{QUICK} {{}}\n"));
-    // One whole start tells how long it takes; the instants are spread over a little more.
-    let begin = std::time::Instant::now();
-    sandbox.netlab(&["up", "-d", &file]).expect(0);
-    let whole = begin.elapsed();
-    sandbox.netlab(&["down", "--all"]).expect(0);
-    for i in 0..20_u32 {
-        let mut up = sandbox.start(&["up", "-d", &file]);
-        // Waits as long as this instant says, or until `up` has ended by itself.
-        let instant = std::time::Instant::now() + whole.mul_f64(f64::from(i) / 18.0);
-        while std::time::Instant::now() < instant && up.child.try_wait().unwrap().is_none() {
-            std::thread::yield_now();
-        }
-        up.signal(9);
-        up.finish();
+    steady(|| {
+        let Some(sandbox) = Sandbox::new("sigkill") else {
+            return;
+        };
+        let file = sandbox.topology("quick.yaml", &format!("{QUICK} {{}}\n"));
+        // One whole start tells how long it takes; the instants are spread over a little more.
+        let begin = std::time::Instant::now();
+        sandbox.netlab(&["up", "-d", &file]).expect(0);
+        let whole = begin.elapsed();
         sandbox.netlab(&["down", "--all"]).expect(0);
-        assert_eq!(
-            sandbox.objects(),
-            Vec::<String>::new(),
-            "killed at {i}/18 of {whole:?}"
-        );
-    }
+        for i in 0..20_u32 {
+            let mut up = sandbox.start(&["up", "-d", &file]);
+            // Waits as long as this instant says, or until `up` has ended by itself.
+            let instant = std::time::Instant::now() + whole.mul_f64(f64::from(i) / 18.0);
+            while std::time::Instant::now() < instant && up.child.try_wait().unwrap().is_none() {
+                std::thread::yield_now();
+            }
+            up.signal(9);
+            up.finish();
+            sandbox.netlab(&["down", "--all"]).expect(0);
+            assert_eq!(
+                sandbox.objects(),
+                Vec::<String>::new(),
+                "killed at {i}/18 of {whole:?}"
+            );
+        }
+    });
 }
 
 /// Ctrl-C while starting undoes; while playing it detaches and says how to remove the lab.
 #[test]
 fn ctrl_c() {
-    let Some(sandbox) = Sandbox::new("ctrl-c") else {
-        return;
-    };
-    let file = sandbox.topology("quick.yaml", &format!("{QUICK} {{}}\n"));
-    let up = sandbox.start(&["up", &file]);
-    eventually("a container is there", Duration::from_secs(60), || {
-        !sandbox.objects().is_empty()
-    });
-    up.signal(2);
-    let done = up.finish().expect(130);
-    assert!(
-        done.stderr.contains("removed, nothing is left"),
-        "{}",
-        done.stderr
-    );
-    assert_eq!(sandbox.objects(), Vec::<String>::new());
+    steady(|| {
+        let Some(sandbox) = Sandbox::new("ctrl-c") else {
+            return;
+        };
+        let file = sandbox.topology("quick.yaml", &format!("{QUICK} {{}}\n"));
+        let up = sandbox.start(&["up", &file]);
+        eventually("a container is there", Duration::from_secs(60), || {
+            !sandbox.objects().is_empty()
+        });
+        up.signal(2);
+        let done = up.finish().expect(130);
+        assert!(
+            done.stderr.contains("removed, nothing is left"),
+            "{}",
+            done.stderr
+        );
+        assert_eq!(sandbox.objects(), Vec::<String>::new());
 
-    let up = sandbox.start(&["up", &file]);
-    eventually("the run begins", Duration::from_secs(60), || {
-        up.stderr().contains("warm-up is over")
+        let up = sandbox.start(&["up", &file]);
+        eventually("the run begins", Duration::from_secs(60), || {
+            up.stderr().contains("warm-up is over")
+        });
+        up.signal(2);
+        let done = up.finish().expect(130);
+        assert!(done.stderr.contains("netlab down quick"), "{}", done.stderr);
+        assert!(!sandbox.objects().is_empty(), "the lab goes on");
+        sandbox.netlab(&["wait", "quick"]).expect(0);
+        sandbox.netlab(&["down", "quick"]).expect(0);
+        sandbox.record("quick").time("run-ended", None);
     });
-    up.signal(2);
-    let done = up.finish().expect(130);
-    assert!(done.stderr.contains("netlab down quick"), "{}", done.stderr);
-    assert!(!sandbox.objects().is_empty(), "the lab goes on");
-    sandbox.netlab(&["wait", "quick"]).expect(0);
-    sandbox.netlab(&["down", "quick"]).expect(0);
-    sandbox.record("quick").time("run-ended", None);
 }
 
 /// Two labs side by side do not touch each other, and a foreign container is never touched.
 #[test]
 fn two_labs_and_a_stranger() {
-    let Some(sandbox) = Sandbox::new("two") else {
-        return;
-    };
-    let file = sandbox.topology(
-        "quick.yaml",
-        &format!(
-            "{QUICK}
+    steady(|| {
+        let Some(sandbox) = Sandbox::new("two") else {
+            return;
+        };
+        let file = sandbox.topology(
+            "quick.yaml",
+            &format!(
+                "{QUICK}
     loss: {{ at: 1s, for: 2s, kill: server }}
 "
-        ),
-    );
-    let a = sandbox.start(&["up", &file, "--name", "one"]);
-    let b = sandbox.start(&["up", &file, "--name", "two", "--set", "x=1"]);
-    b.finish().expect(4);
-    let b = sandbox.start(&["up", &file, "--name", "two"]);
-    a.finish().expect(0);
-    b.finish().expect(0);
-    let image = docker(&[
-        "inspect",
-        "--format",
-        "{{.Config.Image}}",
-        "netlab-one.server",
-    ]);
-    let stranger = docker(&[
-        "create",
-        "--label",
-        "netlab.lab.not=ours",
-        "--entrypoint",
-        "/netlab-node",
-        &image,
-        "--version",
-    ]);
-    sandbox.netlab(&["down", "one"]).expect(0);
-    let left = sandbox.objects();
-    assert!(
-        left.iter().any(|o| o == "container netlab-two.server"),
-        "{left:?}"
-    );
-    assert!(!left.iter().any(|o| o.contains("netlab-one")), "{left:?}");
-    let ps = sandbox.netlab(&["ps", "--format", "json"]).expect(0);
-    assert!(ps.stdout.contains("\"two\""), "{}", ps.stdout);
-    sandbox.netlab(&["down", "--all"]).expect(0);
-    assert_eq!(
-        docker(&[
-            "ps",
-            "-aq",
-            "--no-trunc",
-            "--filter",
-            &format!("id={stranger}")
-        ]),
-        stranger
-    );
-    docker(&["rm", &stranger]);
+            ),
+        );
+        let a = sandbox.start(&["up", &file, "--name", "one"]);
+        let b = sandbox.start(&["up", &file, "--name", "two", "--set", "x=1"]);
+        b.finish().expect(4);
+        let b = sandbox.start(&["up", &file, "--name", "two"]);
+        a.finish().expect(0);
+        b.finish().expect(0);
+        let image = docker(&[
+            "inspect",
+            "--format",
+            "{{.Config.Image}}",
+            "netlab-one.server",
+        ]);
+        let stranger = docker(&[
+            "create",
+            "--label",
+            "netlab.lab.not=ours",
+            "--entrypoint",
+            "/netlab-node",
+            &image,
+            "--version",
+        ]);
+        sandbox.netlab(&["down", "one"]).expect(0);
+        let left = sandbox.objects();
+        assert!(
+            left.iter().any(|o| o == "container netlab-two.server"),
+            "{left:?}"
+        );
+        assert!(!left.iter().any(|o| o.contains("netlab-one")), "{left:?}");
+        let ps = sandbox.netlab(&["ps", "--format", "json"]).expect(0);
+        assert!(ps.stdout.contains("\"two\""), "{}", ps.stdout);
+        sandbox.netlab(&["down", "--all"]).expect(0);
+        assert_eq!(
+            docker(&[
+                "ps",
+                "-aq",
+                "--no-trunc",
+                "--filter",
+                &format!("id={stranger}")
+            ]),
+            stranger
+        );
+        docker(&["rm", &stranger]);
+    });
 }
 
 /// Without a TUN device `doctor` and `up` say so, with the cure, and nothing is started.
