@@ -177,6 +177,50 @@ fn any_program_reaches_the_server_by_name() {
     });
 }
 
+/// What the file says of a link is what packets meet: every fifth is lost, all arrive twice, and what
+/// is larger than the mtu is refused.
+#[test]
+fn declared_properties_reach_the_wire() {
+    steady(|| {
+        let Some(sandbox) = Sandbox::new("properties") else {
+            return;
+        };
+        let file = sandbox.topology(
+            "properties.yaml",
+            "name: properties
+nodes: { a: { role: server }, b: { role: server }, c: { role: server, downlink: 1mbit } }
+links:
+  - { from: a, to: b, loss: { every: 5 }, mtu: 1300 }
+  - { from: b, to: a, duplicate: 100%, delay: 30ms, trace: slow.trace }
+",
+        );
+        sandbox.topology("slow.trace", "50\n");
+        sandbox.netlab(&["up", "-d", &file]).expect(0);
+        let pid = sandbox.pid("netlab-properties.a").to_string();
+        let ping = |args: &str| {
+            let output = std::process::Command::new("nsenter")
+                .args(["-t", &pid, "-n", "ping", "-n"])
+                .args(args.split(' '))
+                .output()
+                .unwrap();
+            String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+        };
+        let lossy = ping("-c 20 -i 0.2 -W 5 10.77.0.3");
+        assert!(
+            lossy.contains("20 packets transmitted, 16 received"),
+            "{lossy}"
+        );
+        assert!(lossy.contains("+16 duplicates"), "{lossy}");
+        let large = ping("-c 3 -i 0.2 -W 5 -M do -s 1400 10.77.0.3");
+        assert!(large.contains("mtu") && large.contains("1300"), "{large}");
+        // 8 packets of 1428 bytes need 91 ms at 1 mbit; what comes back is not held up.
+        let slow = ping("-c 8 -i 0.002 -l 8 -W 5 -s 1400 10.77.0.4");
+        let max = slow.rsplit("= ").next().unwrap().split('/').nth(2).unwrap();
+        assert!(max.parse::<f64>().unwrap() >= 80.0, "{slow}");
+        sandbox.netlab(&["down", "properties"]).expect(0);
+    });
+}
+
 /// The agent is killed while it plays: the engine brings it back, it wires the nodes again, and
 /// the run says that it is inconclusive.
 #[test]

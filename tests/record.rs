@@ -27,6 +27,7 @@ fn lab() -> Lab {
             v6: Ipv6Addr::LOCALHOST,
         },
         uplink: None,
+        downlink: None,
         program: Program::Image(Image {
             image: "x".into(),
             command: None,
@@ -40,6 +41,7 @@ fn lab() -> Lab {
         network: LAB_NETWORK,
         nodes: vec![node("server", 2), node("client-1", 3)],
         groups: BTreeMap::new(),
+        traces: Vec::new(),
         links: Links {
             default: LinkProperties::default(),
             others: Vec::new(),

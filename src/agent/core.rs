@@ -135,10 +135,10 @@ pub(super) enum Action {
     },
     /// Ask the engine; answered by [`Input::Seen`].
     Inspect { node: NodeIndex, container: String },
-    /// Open the record of a new run.
-    OpenRun { id: String },
+    /// Open the record of a new run, whose time begins at `go`.
+    OpenRun { id: String, go: u64 },
     /// Go on with the record of a run that was begun before.
-    ReopenRun { id: String },
+    ReopenRun { id: String, go: u64 },
     /// Record an event.
     Event(Event),
     /// Record requests of a node.

@@ -333,8 +333,14 @@ impl<E: Engine + 'static> Driver<E> {
                 self.operate(node, container, serial, operation);
             }
             Action::Inspect { node, container } => self.inspect(node, container),
-            Action::OpenRun { id } => self.recorder.open(&id, &self.core.lab, &self.fabric)?,
-            Action::ReopenRun { id } => self.recorder.reopen(&id, &self.fabric)?,
+            Action::OpenRun { id, go } => {
+                self.fabric.begin_traces(go)?;
+                self.recorder.open(&id, &self.core.lab, &self.fabric)?;
+            }
+            Action::ReopenRun { id, go } => {
+                self.fabric.begin_traces(go)?;
+                self.recorder.reopen(&id, &self.fabric)?;
+            }
             Action::Event(event) => self.recorder.event(&event)?,
             Action::Latency { node, counts } => {
                 self.recorder

@@ -185,6 +185,7 @@ async fn serve_locally<E: Engine + 'static>(
         .map_or_else(sys::unix_time, |position| position.created);
 
     let fabric = Fabric::start(fabric_config(&lab))?;
+    furnish(&fabric, &lab)?;
     let engine = Rc::new(engine);
     let identity = Rc::new(Identity::new(Rc::clone(&engine), &config.instance, &lab));
     let recorder = Recorder::new(places.state.join("runs"), capabilities, config.build);
@@ -232,6 +233,21 @@ fn watch_devices(fabric: &Fabric, sender: &mpsc::Sender<Message>) -> Result<(), 
         let _ = sender.try_send(lost); // the engine's die event says the same
     })?;
     Ok(())
+}
+
+/// What the configuration of a fabric does not hold: access links towards nodes, and traces.
+fn furnish(fabric: &Fabric, lab: &Lab) -> Result<(), FabricError> {
+    let limited = lab.nodes.iter().enumerate();
+    let limited = limited.filter(|(_, node)| node.downlink.is_some());
+    let changes: Vec<fabric::AccessChange> = limited
+        .map(|(at, node)| fabric::AccessChange {
+            node: NodeIndex(at as u32),
+            uplink: node.uplink,
+            downlink: node.downlink,
+        })
+        .collect();
+    fabric.change_access(&changes)?;
+    fabric.set_traces(lab.traces.clone())
 }
 
 fn fabric_config(lab: &Lab) -> fabric::Config {

@@ -102,7 +102,8 @@ impl Core {
         for member in &mut self.state.members {
             (member.silent, member.noted, member.problems) = (false, false, 0);
         }
-        self.act(Action::OpenRun { id: id.clone() });
+        let opened = Action::OpenRun { id: id.clone(), go };
+        self.act(opened);
         let length = |of: fn(&Scenario) -> Duration| {
             self.lab
                 .scenario

@@ -30,6 +30,7 @@ pub(super) fn lab(count: u32, scenario: Option<Scenario>) -> Lab {
             v6: std::net::Ipv6Addr::from((0xfd77_u128 << 112) + 2 + u128::from(i)),
         },
         uplink: None,
+        downlink: None,
         program: Program::Role(Role::Server(Server {
             port: 80,
             service: Service {
@@ -52,6 +53,7 @@ pub(super) fn lab(count: u32, scenario: Option<Scenario>) -> Lab {
             default: LinkProperties::default(),
             others: Vec::new(),
         },
+        traces: Vec::new(),
         scenario,
     }
 }

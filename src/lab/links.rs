@@ -7,8 +7,8 @@ use crate::link::LinkProperties;
 use crate::spec::{Diagnostic, Ends, LinkChange, LinkSpec};
 use std::collections::BTreeMap;
 
-/// Ordered pairs that `links` may name in all, with repetitions.
-const MAX_PAIRS: u64 = 1_000_000;
+/// Ordered pairs that `links` may name in all, with repetitions: each that differs takes 300 bytes.
+const MAX_PAIRS: u64 = 400_000;
 
 /// Messages after which no warnings are added.
 const MAX_WARNED: usize = 200;
@@ -25,10 +25,10 @@ pub(super) struct Sides {
 pub(super) fn links(roster: &Roster<'_>, reports: &mut Vec<Diagnostic>) -> Option<Links> {
     let topology = roster.topology;
     let default = topology.link.over(&LinkProperties::default());
+    let mut complete = agrees(&default, &topology.link, reports);
     wide_jitter(&default, &topology.link, reports);
     let mut others = BTreeMap::new();
     let mut named = 0;
-    let mut complete = true;
     for spec in &topology.links {
         let Some(sides) = ends(roster, spec, reports) else {
             complete = false;
@@ -44,7 +44,7 @@ pub(super) fn links(roster: &Roster<'_>, reports: &mut Vec<Diagnostic>) -> Optio
             );
             return None;
         }
-        change(
+        complete &= change(
             &mut others,
             &default,
             &sides,
@@ -78,7 +78,7 @@ fn ends(roster: &Roster<'_>, spec: &LinkSpec, reports: &mut Vec<Diagnostic>) -> 
     })
 }
 
-/// Lays `said` over the pairs of `sides`.
+/// Lays `said` over the pairs of `sides`; false when what results contradicts itself.
 fn change(
     others: &mut BTreeMap<(NodeIndex, NodeIndex), LinkProperties>,
     default: &LinkProperties,
@@ -86,7 +86,7 @@ fn change(
     both: bool,
     said: &LinkChange,
     reports: &mut Vec<Diagnostic>,
-) {
+) -> bool {
     let pairs = sides
         .from
         .iter()
@@ -97,10 +97,23 @@ fn change(
     for pair in pairs.flat_map(back).flatten() {
         let properties = others.entry(pair).or_insert(*default);
         *properties = said.over(properties);
+        if !agrees(properties, said, reports) {
+            return false;
+        }
         if !warned {
             warned = wide_jitter(properties, said, reports);
         }
     }
+    true
+}
+
+/// Reports properties that contradict each other, once for what was `said`.
+fn agrees(properties: &LinkProperties, said: &LinkChange, reports: &mut Vec<Diagnostic>) -> bool {
+    let Some(why) = properties.contradiction() else {
+        return true;
+    };
+    reports.push(Diagnostic::error("conflict", why).at(said.span, "with what is said here"));
+    false
 }
 
 /// Warns of a jitter larger than its delay.

@@ -60,6 +60,7 @@ fn resolve(topology: &Topology, reports: &mut Vec<Diagnostic>) -> Option<Lab> {
         nodes: nodes?,
         groups: roster.groups(),
         links: links?,
+        traces: topology.traces.clone(),
         scenario: match scenario {
             Some(scenario) => Some(scenario?),
             None => None,

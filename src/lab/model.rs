@@ -2,7 +2,7 @@
 
 use crate::fault::Effect;
 use crate::id::{Name, NodeIndex};
-use crate::link::LinkProperties;
+use crate::link::{LinkProperties, Trace};
 use crate::units::{BitRate, duration};
 use netlab_protocol::role::{Data, Role};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,9 @@ pub struct Lab {
     pub groups: BTreeMap<String, Vec<NodeIndex>>,
     /// Links between them.
     pub links: Links,
+    /// Recorded capacities that links name ([`crate::link::TraceIndex`]).
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub traces: Vec<Trace>,
     /// What happens; none: load runs until `down`.
     pub scenario: Option<Scenario>,
 }
@@ -82,6 +85,9 @@ pub struct Node {
     /// Access link towards the network, shared by all of its flows.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub uplink: Option<BitRate>,
+    /// Access link towards the node, shared by all that is sent to it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub downlink: Option<BitRate>,
     /// What runs in it.
     pub program: Program,
 }

@@ -33,6 +33,7 @@ pub(super) fn nodes(roster: &Roster<'_>, reports: &mut Vec<Diagnostic>) -> Optio
                 group: spec.name.value.clone(),
                 addresses: addresses(index(at)),
                 uplink: spec.uplink,
+                downlink: spec.downlink,
                 program,
             });
         }

@@ -20,6 +20,7 @@ fn lab(name: &str, nodes: &[(&str, &str)]) -> Lab {
         network: crate::lab::LAB_NETWORK,
         nodes: nodes.iter().map(node).collect(),
         groups: BTreeMap::new(),
+        traces: Vec::new(),
         links: crate::lab::Links {
             default: crate::link::LinkProperties::default(),
             others: Vec::new(),
@@ -50,6 +51,7 @@ fn node((name, role): &(&str, &str)) -> Node {
         group: Name::new(*name).unwrap(),
         addresses: crate::lab::LAB_NETWORK.resolver,
         uplink: None,
+        downlink: None,
         program: Program::Role(serde_json::from_value(role).unwrap()),
     }
 }

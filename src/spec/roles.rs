@@ -9,7 +9,6 @@ use super::load;
 const LATER: &[&str] = &[
     "networks",
     "shape",
-    "downlink",
     "profile",
     "mtu",
     "healthcheck",
@@ -41,7 +40,7 @@ const INSTEAD: &[(&str, &str)] = &[
         "link",
         "`link:` stands at the top level, exceptions under `links:`",
     ),
-    ("bandwidth", "write `uplink`"),
+    ("bandwidth", "write `uplink` and `downlink`"),
     ("label", "write `labels`"),
 ];
 
@@ -59,6 +58,11 @@ const UPLINK: Key = key(
     "uplink",
     Kind::BitRate,
     "Access link towards the network, shared by all flows of the node.",
+);
+const DOWNLINK: Key = key(
+    "downlink",
+    Kind::BitRate,
+    "Access link towards the node, shared by all flows to it.",
 );
 const SERVICE_KEY: Key = key(
     "service",
@@ -95,6 +99,7 @@ pub const SERVER: Shape = Shape {
         ),
         COUNT,
         UPLINK,
+        DOWNLINK,
         SERVICE_KEY,
         DATA,
         key(
@@ -116,6 +121,7 @@ pub const CLIENT: Shape = Shape {
         key("role", Kind::Word(&["client"]), "Load generator."),
         COUNT,
         UPLINK,
+        DOWNLINK,
         LOAD_KEY,
         LABELS,
     ],
@@ -134,6 +140,7 @@ pub const PEER: Shape = Shape {
         ),
         COUNT,
         UPLINK,
+        DOWNLINK,
         SERVICE_KEY,
         DATA,
         PORT_KEY,
@@ -155,6 +162,7 @@ pub const IMAGE: Shape = Shape {
         ),
         COUNT,
         UPLINK,
+        DOWNLINK,
         key(
             "command",
             Kind::Either(&[
