@@ -48,6 +48,7 @@ pub fn lab(lab: &str, nodes: Vec<(&str, Program)>) -> Lab {
                     v6: [0xfd77, 0, 0, 0, 0, 0, 0, u16::from(host)].into(),
                 },
                 uplink: None,
+                downlink: None,
                 program,
             }
         });
@@ -58,6 +59,7 @@ pub fn lab(lab: &str, nodes: Vec<(&str, Program)>) -> Lab {
         network: LAB_NETWORK,
         nodes: nodes.collect(),
         groups: BTreeMap::new(),
+        traces: Vec::new(),
         links: Links {
             default: LinkProperties::default(),
             others: Vec::new(),
