@@ -1,6 +1,8 @@
 //! Which labs there are, and which of them is meant. By labels only.
 
+use super::connect;
 use super::exit::Failure;
+use crate::engine::docker::Docker;
 use crate::engine::{Container, Engine, EngineError};
 use crate::id::Name;
 use crate::plan::labels;
@@ -115,6 +117,17 @@ fn natural(name: &str) -> (String, u64) {
         },
         None => (name.to_owned(), 0),
     }
+}
+
+/// Connects to the engine and finds the lab that is meant ([`choose`]).
+///
+/// # Errors
+/// No engine, or as [`choose`].
+pub async fn open(wanted: Option<&str>, owner: &str) -> Result<(Docker, Seen), Failure> {
+    let (engine, _) = connect::connect().await?;
+    let all = all(&engine).await?;
+    let lab = choose(&all, wanted, owner)?.clone();
+    Ok((engine, lab))
 }
 
 /// The lab that is meant: the one that is named, or the only one that is mine.

@@ -3,7 +3,7 @@
 
 use crate::engine::{
     Container, ContainerState, Engine, EngineError, EngineEvent, EngineInfo, Exec, ExecSpec,
-    ImageFound, ImageInfo, LogLine, LogOptions, Volume,
+    ImageFound, ImageInfo, LogLine, LogOptions, TerminalSize, Volume,
 };
 use crate::plan::{ContainerSpec, Mount};
 use crate::record::stream::{Phase, Reply, Request, STREAM, Status};
@@ -325,6 +325,10 @@ impl Engine for Fake {
 
     async fn exec_exit_code(&self, _: &str) -> Result<Option<i64>, EngineError> {
         Ok(Some(0))
+    }
+
+    async fn exec_resize(&self, _: &str, _: TerminalSize) -> Result<(), EngineError> {
+        Ok(())
     }
 
     async fn events(
