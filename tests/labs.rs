@@ -221,6 +221,69 @@ links:
     });
 }
 
+/// Types of the blocks of a pcapng file, read by what the format says (draft-ietf-opsawg-pcapng).
+fn blocks(file: &[u8]) -> Vec<u32> {
+    let word = |at: usize| u32::from_le_bytes(*file[at..].first_chunk().unwrap());
+    let (mut at, mut kinds) = (0, Vec::new());
+    while at < file.len() {
+        let length = word(at + 4);
+        assert_eq!(word(at + length as usize - 4), length, "both lengths agree");
+        kinds.push(word(at));
+        at += length as usize;
+    }
+    assert_eq!(at, file.len(), "the file ends with a block");
+    kinds
+}
+
+/// What links carried is told in numbers, and packet by packet.
+#[test]
+fn links_are_counted_and_captured() {
+    const PACKET: u32 = 6;
+    const STATISTICS: u32 = 5;
+    steady(|| {
+        let Some(sandbox) = Sandbox::new("links") else {
+            return;
+        };
+        let lab = QUICK.split("scenario:").next().unwrap();
+        let file = sandbox.topology("links.yaml", lab);
+        sandbox.netlab(&["up", "-d", &file]).expect(0);
+        let patience = Duration::from_secs(60);
+        eventually("requests cross the links", patience, || {
+            let links = sandbox.netlab(&["links", "--format", "csv"]).expect(0);
+            links.stdout.contains("client-1,server,10ms")
+        });
+        let links = sandbox.netlab(&["links", "client-1", "--format", "json"]);
+        let rows: serde_json::Value = serde_json::from_str(&links.expect(0).stdout).unwrap();
+        for row in rows.as_array().unwrap() {
+            assert!(
+                row["from"] == "client-1" || row["to"] == "client-1",
+                "{row}"
+            );
+            assert!(row["delay_p50_us"].as_u64().unwrap() >= 10_000, "{row}");
+        }
+        let path = sandbox.runs.path().join("two.pcapng");
+        let target = path.display().to_string();
+        let args = [
+            "capture", "client-1", "server", "-w", &target, "--for", "2s",
+        ];
+        let done = sandbox.netlab(&args).expect(0);
+        let kinds = blocks(&std::fs::read(&path).unwrap());
+        let packets = kinds.iter().filter(|kind| **kind == PACKET).count();
+        assert!(packets >= 20, "two seconds at 20 requests/s: {packets}");
+        assert_eq!(kinds.last(), Some(&STATISTICS));
+        let said = format!("{packets} packets, ");
+        assert!(done.stderr.contains(&said), "{said}{}", done.stderr);
+        let none = sandbox
+            .netlab(&["capture", "clint-1", "-w", &target])
+            .expect(2);
+        assert!(
+            none.stderr.contains("did you mean `client-1`?"),
+            "{}",
+            none.stderr
+        );
+    });
+}
+
 /// The agent is killed while it plays: the engine brings it back, it wires the nodes again, and
 /// the run says that it is inconclusive.
 #[test]

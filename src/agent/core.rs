@@ -11,6 +11,7 @@ use super::position::{FORMAT, Position};
 use super::requests::Client;
 use super::state::{Conn, Knock, Netns, State};
 use crate::fabric::LinkChange;
+use crate::fabric::capture::Filter;
 use crate::id::NodeIndex;
 use crate::lab::Lab;
 use crate::record::event::Event;
@@ -151,6 +152,14 @@ pub(super) enum Action {
         node: NodeIndex,
         t: i64,
         samples: Vec<Sample>,
+    },
+    /// Tell a client what links carried.
+    TellLinks { client: u64 },
+    /// Write packets to a client.
+    Capture {
+        client: u64,
+        filter: Filter,
+        most: u64,
     },
     /// Complete the record.
     CloseRun { drops: u64 },

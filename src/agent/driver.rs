@@ -6,6 +6,7 @@ use super::core::{Action, Core, Input};
 use super::desire::Operation;
 use super::doors::TO_CLIENT;
 use super::identity::{Caller, Identity};
+use super::look::Captures;
 use super::position::{self, Position};
 use super::recorder::Recorder;
 use super::{AgentError, sys, watch};
@@ -89,6 +90,8 @@ pub(super) enum Outgoing {
     One(Reply),
     /// Events of the past.
     Many(Vec<Event>),
+    /// Part of a file.
+    Bytes(Vec<u8>),
 }
 
 /// A caller that waits at its gate.
@@ -122,7 +125,8 @@ pub(super) struct Driver<E> {
     tuns: HashMap<u64, Wired>,
     ports: Vec<Port>,
     programs: HashMap<u64, mpsc::Sender<ToNode>>,
-    clients: HashMap<u64, mpsc::Sender<Outgoing>>,
+    pub(super) clients: HashMap<u64, mpsc::Sender<Outgoing>>,
+    pub(super) captures: Captures,
     written: Option<Position>,
     sampled: u64,
     drops: u64,
@@ -158,6 +162,7 @@ impl<E: Engine + 'static> Driver<E> {
             ports,
             programs: HashMap::new(),
             clients: HashMap::new(),
+            captures: Captures::new(),
             written: None,
             sampled: 0,
             drops: 0,
@@ -280,6 +285,7 @@ impl<E: Engine + 'static> Driver<E> {
         }
         if let Input::ClientGone { client } = &input {
             self.clients.remove(client);
+            self.end_capture(*client);
         }
         self.core.handle(sys::now(), input);
         self.act()
@@ -351,6 +357,12 @@ impl<E: Engine + 'static> Driver<E> {
                 self.recorder.samples(t, name, &samples)?;
             }
             Action::CloseRun { drops } => self.recorder.close(drops, &self.fabric)?,
+            Action::TellLinks { client } => self.tell_links(client)?,
+            Action::Capture {
+                client,
+                filter,
+                most,
+            } => self.capture(client, filter, most)?,
             Action::Reply {
                 client,
                 reply,
@@ -483,7 +495,7 @@ impl<E: Engine + 'static> Driver<E> {
     }
 
     /// A slow reader misses progress first, then is hung up on; the agent never waits for one.
-    fn reply(&mut self, client: u64, reply: Reply, last: bool) {
+    pub(super) fn reply(&mut self, client: u64, reply: Reply, last: bool) {
         let Some(sender) = self.clients.get(&client) else {
             return;
         };

@@ -24,6 +24,7 @@ mod doors;
 mod driver;
 mod identity;
 mod lease;
+mod look;
 mod nodes;
 mod play;
 mod player;

@@ -316,6 +316,8 @@ impl World {
             Action::Log(text) => self.log.push(text),
             Action::Discard { .. }
             | Action::DropKnock { .. }
+            | Action::TellLinks { .. }
+            | Action::Capture { .. }
             | Action::OpenRun { .. }
             | Action::ReopenRun { .. }
             | Action::Latency { .. }

@@ -3,6 +3,7 @@
 use super::connect;
 use super::exit::Failure;
 use crate::engine::docker::Docker;
+use crate::engine::image::BUILD;
 use crate::engine::{Container, Engine, EngineError};
 use crate::id::Name;
 use crate::plan::labels;
@@ -29,6 +30,27 @@ impl Seen {
     /// The agent, when it runs.
     pub fn running_agent(&self) -> Option<&Container> {
         self.agent.as_ref().filter(|agent| agent.state == "running")
+    }
+
+    /// The agent, when it runs and speaks this build's language.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] that says why it cannot be asked.
+    pub fn answering_agent(&self) -> Result<&Container, Failure> {
+        let name = &self.name;
+        let Some(agent) = self.running_agent() else {
+            return Err(Failure::usage(
+                format!("lab `{name}` has no agent that runs"),
+                format!("remove it: `netlab down {name}`"),
+            ));
+        };
+        if self.build != BUILD {
+            return Err(Failure::usage(
+                format!("lab `{name}` was made by another build of netlab"),
+                "only `down`, `logs` and `ps` work with it",
+            ));
+        }
+        Ok(agent)
     }
 
     /// The container of a node.

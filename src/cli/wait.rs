@@ -31,12 +31,7 @@ fn parse_time(text: &str) -> Result<Duration, String> {
 pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let (engine, lab) = labs::open(arguments.lab.as_deref(), &context.owner).await?;
     let name = lab.name.as_str();
-    let Some(agent) = lab.running_agent() else {
-        return Err(Failure::usage(
-            format!("lab `{name}` has no agent that runs"),
-            format!("remove it: `netlab down {name}`"),
-        ));
-    };
+    let agent = lab.answering_agent()?;
     let mut signals = Signals::listen()?;
     let silent = Terminal {
         quiet: true,

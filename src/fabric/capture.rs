@@ -6,12 +6,13 @@
 //!
 //! A packet stands in the file once, at the time it was given to the receiver or dropped, with the
 //! cause of a drop as its comment (`dropped: loss`), under an interface named after its link
-//! (`client-1 > server`). Offload packets are written as the segments they stand for.
+//! (`client-1 > server`). A file that was ended ends with how many packets are in it and how many are
+//! missing ([`summary`]). Offload packets are written as the segments they stand for.
 
 use super::frame::Frame;
 use super::model::Cause;
 use super::offload;
-use super::pcapng::Writer;
+use super::pcapng::{self, Writer};
 use crate::id::NodeIndex;
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -32,6 +33,8 @@ pub enum Filter {
     All,
     /// Those a node sends or is sent.
     Node(NodeIndex),
+    /// Those between two nodes, in both directions.
+    Between(NodeIndex, NodeIndex),
     /// Those of one link.
     Link {
         /// The sender.
@@ -46,6 +49,7 @@ impl Filter {
         match self {
             Filter::All => true,
             Filter::Node(node) => node == from || node == to,
+            Filter::Between(a, b) => [(a, b), (b, a)].contains(&(from, to)),
             Filter::Link { from: a, to: b } => (a, b) == (from, to),
         }
     }
@@ -123,6 +127,12 @@ pub struct CaptureSummary {
     pub bytes: u64,
     /// Frames that are missing because writing was too slow.
     pub lost: u64,
+}
+
+/// Packets in a file and packets missing from it, from its last bytes; none when it was not ended, or
+/// holds no packet.
+pub fn summary(end_of_file: &[u8]) -> Option<(u64, u64)> {
+    pcapng::statistics(end_of_file)
 }
 
 /// A capture under way. It ends when this is dropped, when the file has its size, or with the fabric.
@@ -225,9 +235,11 @@ impl Output {
                 break;
             }
         }
+        self.summary.lost = self.shared.lost.load(Ordering::Relaxed);
+        let CaptureSummary { packets, lost, .. } = self.summary;
+        writer.statistics(packets, lost)?;
         writer.flush()?;
         self.summary.bytes = writer.written;
-        self.summary.lost = self.shared.lost.load(Ordering::Relaxed);
         Ok(self.summary)
     }
 
@@ -303,6 +315,7 @@ mod tests {
             (Filter::All, 2),
             (Filter::Node(B), 2),
             (Filter::Node(NodeIndex(5)), 0),
+            (Filter::Between(B, A), 2),
             (link, 1),
         ] {
             let (file, capture, tap) = begin(filter, u64::MAX);
@@ -310,7 +323,10 @@ mod tests {
             assert!(tap.see((A, B), &frame, Some(Cause::Loss), 5));
             assert!(tap.see((B, A), &frame, None, 6));
             let summary = capture.stop().unwrap();
-            let packets = read(&file.0.lock().unwrap());
+            let file = file.0.lock().unwrap().clone();
+            let packets = read(&file);
+            let said = (expected > 0).then_some((expected as u64, 0));
+            assert_eq!(super::summary(&file), said);
             assert_eq!(
                 (packets.len(), summary.packets),
                 (expected, expected as u64)

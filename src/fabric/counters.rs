@@ -81,6 +81,17 @@ impl LinkCounters {
     }
 }
 
+/// What a link carried, and how long that took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkState {
+    /// The numbers.
+    pub counters: LinkCounters,
+    /// Median of [`DelaySnapshot`].
+    pub p50: Option<Duration>,
+    /// Its 99th percentile.
+    pub p99: Option<Duration>,
+}
+
 /// What one node sent that crossed no link, since the fabric started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortCounters {

@@ -49,7 +49,7 @@ mod sys;
 pub mod wire;
 mod worker;
 
-pub use counters::{DelaySnapshot, Dropped, LagSnapshot, LinkCounters, PortCounters};
+pub use counters::{DelaySnapshot, Dropped, LagSnapshot, LinkCounters, LinkState, PortCounters};
 pub use frame::{IN_FLIGHT, IN_FLIGHT_BYTES};
 pub use switch::ICMP_PER_SECOND;
 pub use sys::{Priority, Tun};
@@ -307,6 +307,25 @@ impl Fabric {
     /// Only [`FabricError::Gone`].
     pub fn counters(&self) -> Result<Vec<LinkCounters>, FabricError> {
         self.ask(|worker| worker.switch.counters(sys::now()))
+    }
+
+    /// The same with the time that packets were under way.
+    ///
+    /// # Errors
+    /// Only [`FabricError::Gone`].
+    pub fn links(&self) -> Result<Vec<LinkState>, FabricError> {
+        self.ask(|worker| {
+            let counted = worker.switch.counters(sys::now()).into_iter();
+            let state = |counters: LinkCounters| {
+                let delays = worker.switch.delays(counters.from, counters.to);
+                LinkState {
+                    counters,
+                    p50: delays.quantile(0.5),
+                    p99: delays.quantile(0.99),
+                }
+            };
+            counted.map(state).collect()
+        })
     }
 
     /// How long packets from `from` to `to` were under way since the start.

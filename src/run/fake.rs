@@ -351,6 +351,8 @@ impl Fake {
             Request::Stop => "stop",
             Request::Status => "status",
             Request::Follow => "follow",
+            Request::Links => "links",
+            Request::Capture { .. } => "capture",
         };
         if let Err(error) = self.call(format!("agent {asked}")).await {
             let why = error.source.to_string();
@@ -360,6 +362,11 @@ impl Fake {
         match request {
             Request::Play { .. } => vec![Reply::Playing { run }],
             Request::Stop => vec![Reply::Stopped],
+            Request::Links => vec![Reply::Links {
+                rows: Vec::new(),
+                more: false,
+            }],
+            Request::Capture { .. } => vec![Reply::Capturing],
             Request::Follow => self.state().replies.clone(),
             Request::Status | Request::AwaitReady { .. } => vec![Reply::Status(Status {
                 stream: STREAM,
