@@ -11,10 +11,15 @@ use super::reader::Reader;
 use super::topology::{Ends, LinkSpec};
 use super::tree::{Data, Value};
 
-const ENDS: [Key; 3] = [
+const ENDS: [Key; 4] = [
     key("between", Kind::Pair, "Both directions between these two."),
     key("from", Kind::Nodes, "One direction: who sends."),
     key("to", Kind::Nodes, "One direction: who receives."),
+    key(
+        "network",
+        Kind::Name,
+        "Only in this network; in every one that both ends are in unless said.",
+    ),
 ];
 const KEYS: [Key; ENDS.len() + PROPERTIES.len()] = joined(ENDS, PROPERTIES);
 const ONE: Shape = Shape {
@@ -80,7 +85,10 @@ impl Reader<'_> {
                     .help(format!("say at least one of {}", names.join(", "))),
             );
         }
+        let network = fields.get("network");
+        let network = network.map(|v| self.name(v, "a network's name"));
         Some(LinkSpec {
+            network: network.map_or(Some(None), |n| n.map(Some))?,
             ends: ends?,
             change: change?,
             of_table: false,

@@ -30,8 +30,8 @@ mod keys;
 mod links;
 mod load;
 mod matrix;
+mod networks;
 mod nodes;
-mod overlay;
 mod params;
 mod profile;
 mod properties;
@@ -40,6 +40,7 @@ mod roles;
 mod scenario;
 mod schema;
 mod selector;
+mod shape;
 mod source;
 mod template;
 mod topology;
@@ -52,8 +53,9 @@ pub use schema::schema;
 pub use selector::{ROLES, Selection, Selector, matches};
 pub use source::{Files, Source, Sources, Span, Spanned};
 pub use topology::{
-    Correlated, Count, Ends, FaultSpec, Jitter, KindRef, LinkChange, LinkSpec, Listener, Loss,
-    NodeSpec, Overlay, ProgramSpec, ScenarioSpec, ShapeSpec, TargetSpec, Topology,
+    Correlated, Count, Edges, Ends, FaultSpec, Jitter, KindRef, LinkChange, LinkSpec, Listener,
+    Loss, NetworkSpec, NodeSpec, PlaceSpec, Places, ProgramSpec, ScenarioSpec, ShapeSpec,
+    TargetSpec, Topology,
 };
 pub use tree::short;
 pub use words::{list, nearest};

@@ -148,6 +148,11 @@ impl Reader<'_> {
             labels: fields
                 .get("labels")
                 .map_or_else(Vec::new, |v| self.labels(v)),
+            places: self.places(&fields),
+            forward: fields
+                .get("forward")
+                .filter(|v| self.flag(v) == Some(true))
+                .map(|v| v.span),
             uplink: access("uplink"),
             downlink: access("downlink"),
             role,

@@ -4,11 +4,9 @@
 
 use super::defaults::{MAX_NODES, PORTS, QUEUE, WORKERS};
 use super::keys::{Key, Kind, Shape, key};
-use super::load;
+use super::{load, networks};
 
 const LATER: &[&str] = &[
-    "networks",
-    "shape",
     "profile",
     "mtu",
     "healthcheck",
@@ -34,6 +32,9 @@ const LATER: &[&str] = &[
 
 const INSTEAD: &[(&str, &str)] = &[
     ("overlay", "`overlay:` stands at the top level"),
+    ("network", "write `networks`"),
+    ("shape", "`shape` stands at a network, or at the top level"),
+    ("router", "write `forward: true`"),
     ("environment", "write `env`"),
     ("scale", "write `count`"),
     (
@@ -63,6 +64,16 @@ const DOWNLINK: Key = key(
     "downlink",
     Kind::BitRate,
     "Access link towards the node, shared by all flows to it.",
+);
+const NETWORKS: Key = key(
+    "networks",
+    networks::PLACES,
+    "The networks that the node is in, the primary one first; the only one unless said.",
+);
+const FORWARD: Key = key(
+    "forward",
+    Kind::Flag,
+    "Whether the node passes packets on between its networks.",
 );
 const SERVICE_KEY: Key = key(
     "service",
@@ -98,6 +109,8 @@ pub const SERVER: Shape = Shape {
             "HTTP key-value and file service.",
         ),
         COUNT,
+        NETWORKS,
+        FORWARD,
         UPLINK,
         DOWNLINK,
         SERVICE_KEY,
@@ -120,6 +133,8 @@ pub const CLIENT: Shape = Shape {
     keys: &[
         key("role", Kind::Word(&["client"]), "Load generator."),
         COUNT,
+        NETWORKS,
+        FORWARD,
         UPLINK,
         DOWNLINK,
         LOAD_KEY,
@@ -139,6 +154,8 @@ pub const PEER: Shape = Shape {
             "Serves its share of the keys and asks for all of them.",
         ),
         COUNT,
+        NETWORKS,
+        FORWARD,
         UPLINK,
         DOWNLINK,
         SERVICE_KEY,
@@ -161,6 +178,8 @@ pub const IMAGE: Shape = Shape {
             "Any image; it has to be on the engine already.",
         ),
         COUNT,
+        NETWORKS,
+        FORWARD,
         UPLINK,
         DOWNLINK,
         key(
