@@ -27,20 +27,11 @@ pub(super) fn subnets(networks: &[NetworkSpec], reports: &mut Vec<Diagnostic>) -
     overlaps(networks, reports);
     let mut subnets = Vec::with_capacity(networks.len());
     for (at, network) in (0_u32..).zip(networks) {
-        let first = SECOND.start() + at;
-        let said = network.v4.as_ref().map(|said| said.value);
-        let mut free = (first..=*SECOND.end()).chain(SECOND.take_while(|second| *second < first));
-        let found = said.or_else(|| {
-            let candidate = |second: u32| (Ipv4Addr::new(10, second as u8, 0, 0), 16);
-            free.find_map(|second| {
-                let one = candidate(second);
-                let overlap = |other: &(Ipv4Addr, u8)| overlap_v4(*other, one);
-                (!v4.iter().any(overlap)).then_some(one)
-            })
+        let found = network.v4.as_ref().map(|said| said.value).or_else(|| {
+            let free = free_v4(at, &v4);
+            v4.extend(free);
+            free
         });
-        if said.is_none() {
-            v4.extend(found);
-        }
         if found.is_none() {
             let message = format!("no subnet is left for the network `{}`", network.name.value);
             reports.push(
@@ -50,10 +41,11 @@ pub(super) fn subnets(networks: &[NetworkSpec], reports: &mut Vec<Diagnostic>) -
             );
         }
         let said = network.v6.as_ref().map(|said| said.value);
-        let (v6_found, v6_prefix) = said.unwrap_or_else(|| free_v6(at, &v6));
-        if said.is_none() {
-            v6.push((v6_found, v6_prefix));
-        }
+        let (v6_found, v6_prefix) = said.unwrap_or_else(|| {
+            let free = free_v6(at, &v6);
+            v6.push(free);
+            free
+        });
         let (v4, v4_prefix) = found.unwrap_or((LAB_SUBNET.v4, LAB_SUBNET.v4_prefix));
         subnets.push(Subnet {
             v4,
@@ -63,6 +55,16 @@ pub(super) fn subnets(networks: &[NetworkSpec], reports: &mut Vec<Diagnostic>) -
         });
     }
     subnets
+}
+
+/// The first of 10.77.0.0/16, 10.78.0.0/16, … from the one with this number on that is free.
+fn free_v4(at: u32, taken: &[(Ipv4Addr, u8)]) -> Option<(Ipv4Addr, u8)> {
+    let first = SECOND.start() + at;
+    let behind = first..=*SECOND.end();
+    behind
+        .chain(SECOND.take_while(|second| *second < first))
+        .map(|second| (Ipv4Addr::new(10, second as u8, 0, 0), LAB_SUBNET.v4_prefix))
+        .find(|one| !taken.iter().any(|other| overlap_v4(*other, *one)))
 }
 
 /// The first of fd77::/64, fd77:0:0:1::/64, … from the one with this number on that is free; behind
@@ -157,24 +159,7 @@ pub(super) fn assign(
     }
     let mut next = u128::from(RESOLVER) + 1;
     for one in asked {
-        let fixed_v4 = one
-            .v4
-            .as_ref()
-            .map(|said| v4.host(said.value.to_bits().into()));
-        let fixed_v6 = one.v6.as_ref().map(|said| v6.host(said.value.to_bits()));
-        let (host_v4, host_v6) = match (fixed_v4, fixed_v6) {
-            (Some(a), Some(b)) => (a, b),
-            // The other family takes the same number, so that the two are seen to belong together.
-            (Some(a), None) if v6.take(a) => (a, a),
-            (None, Some(b)) if v4.take(b) => (b, b),
-            (fixed_v4, fixed_v6) => {
-                while v4.taken.contains(&next) || v6.taken.contains(&next) {
-                    next += 1;
-                }
-                next += 1;
-                (fixed_v4.unwrap_or(next - 1), fixed_v6.unwrap_or(next - 1))
-            }
-        };
+        let (host_v4, host_v6) = hosts_of(one, &mut v4, &mut v6, &mut next);
         if host_v4 > last_v4 || host_v6 > last_v6 {
             too_small(spec, asked.len(), last_v4.min(last_v6) - 1, reports);
             return;
@@ -186,6 +171,33 @@ pub(super) fn assign(
                 v6: Ipv6Addr::from_bits(subnet.v6.to_bits().wrapping_add(host_v6)),
             },
         };
+    }
+}
+
+/// The hosts that a member becomes: the fixed ones, else the next one that is free in both families.
+fn hosts_of(
+    one: &Asked,
+    v4: &mut Family<'_>,
+    v6: &mut Family<'_>,
+    next: &mut u128,
+) -> (u128, u128) {
+    let fixed_v4 = one.v4.as_ref();
+    let fixed_v4 = fixed_v4.map(|said| v4.host(said.value.to_bits().into()));
+    let fixed_v6 = one.v6.as_ref();
+    let fixed_v6 = fixed_v6.map(|said| v6.host(said.value.to_bits()));
+    match (fixed_v4, fixed_v6) {
+        (Some(a), Some(b)) => (a, b),
+        // The other family takes the same number, so that the two are seen to belong together.
+        (Some(a), None) if v6.take(a) => (a, a),
+        (None, Some(b)) if v4.take(b) => (b, b),
+        (fixed_v4, fixed_v6) => {
+            while v4.taken.contains(next) || v6.taken.contains(next) {
+                *next += 1;
+            }
+            let free = *next;
+            *next += 1;
+            (fixed_v4.unwrap_or(free), fixed_v6.unwrap_or(free))
+        }
     }
 }
 

@@ -45,7 +45,7 @@ pub struct Topology {
 /// One entry of `networks`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetworkSpec {
-    /// Its key; the lab's name stands in for it where the file names none.
+    /// Its key; `lab` where the file names none.
     pub name: Spanned<Name>,
     /// `link`, laid over the lab's.
     pub link: LinkChange,
