@@ -17,7 +17,21 @@ impl NodeIndex {
     }
 }
 
-/// A name of a lab or node: `[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?`, a DNS label (RFC 1123, §2.1).
+/// A network's place in [`crate::lab::Lab::networks`].
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct NetworkIndex(pub u32);
+
+impl NetworkIndex {
+    /// As an index into a slice.
+    pub fn at(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A name of a lab, network or node: `[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?`, a DNS label (RFC 1123, §2.1).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Name(String);
@@ -41,6 +55,11 @@ impl Name {
             && bytes.first().copied().is_some_and(inner)
             && bytes.last().copied().is_some_and(inner);
         if fits { Ok(Name(text)) } else { Err(NameError) }
+    }
+
+    /// The name of a lab's network where the file names none: `lab`.
+    pub fn implicit_network() -> Name {
+        Name("lab".to_owned())
     }
 
     /// The text.

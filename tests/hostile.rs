@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's helper fails by panicking")]
 
 use netlab::id::Name;
-use netlab::lab::{LAB_NETWORK, Lab, Loaded, Program, load};
+use netlab::lab::{LAB_SUBNET, Lab, Loaded, Program, load};
 use netlab::spec::{Diagnostics, LoadOptions, MAX_BYTES, Source};
 use netlab_protocol::role::Role;
 use proptest::prelude::*;
@@ -92,13 +92,13 @@ proptest! {
         prop_assert_eq!(&names, &expected.collect::<Vec<_>>());
         prop_assert!(names.iter().all(|name| Name::new(name.clone()).is_ok()));
         prop_assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
-        let mut v4 = BTreeSet::from([LAB_NETWORK.resolver.v4, LAB_NETWORK.v4]);
-        let mut v6 = BTreeSet::from([LAB_NETWORK.resolver.v6, LAB_NETWORK.v6]);
+        let mut v4 = BTreeSet::from([LAB_SUBNET.host(1).v4, LAB_SUBNET.v4]);
+        let mut v6 = BTreeSet::from([LAB_SUBNET.host(1).v6, LAB_SUBNET.v6]);
         for (i, node) in lab.nodes.iter().enumerate() {
-            prop_assert!(v4.insert(node.addresses.v4) && v6.insert(node.addresses.v6));
-            prop_assert_eq!(node.addresses.v4.to_bits(), LAB_NETWORK.v4.to_bits() + i as u32 + 2);
-            prop_assert_eq!(node.addresses.v4.octets()[..2].to_vec(), vec![10, 77]);
-            prop_assert_eq!(&node.addresses.v6.segments()[..4], &LAB_NETWORK.v6.segments()[..4]);
+            prop_assert!(v4.insert(node.addresses().v4) && v6.insert(node.addresses().v6));
+            prop_assert_eq!(node.addresses().v4.to_bits(), LAB_SUBNET.v4.to_bits() + i as u32 + 2);
+            prop_assert_eq!(node.addresses().v4.octets()[..2].to_vec(), vec![10, 77]);
+            prop_assert_eq!(&node.addresses().v6.segments()[..4], &LAB_SUBNET.v6.segments()[..4]);
         }
     }
 
@@ -116,13 +116,13 @@ proptest! {
             text.push_str(&format!("  - {{ from: n-{from}, to: n-{to}, delay: {delay}ms }}\n"));
         }
         let lab = lab(&text);
-        let pairs: Vec<_> = lab.links.others.iter().map(|link| (link.from, link.to)).collect();
+        let pairs: Vec<_> = lab.networks[0].links.others.iter().map(|link| (link.from, link.to)).collect();
         prop_assert!(pairs.is_sorted_by(|a, b| a < b), "sorted, no pair twice");
-        prop_assert!(lab.links.others.iter().all(|link| link.properties != lab.links.default));
+        prop_assert!(lab.networks[0].links.others.iter().all(|link| link.properties != lab.networks[0].links.default));
         for (from, row) in expected.iter().enumerate() {
             for (to, delay) in row.iter().enumerate().filter(|(to, _)| *to != from) {
                 let (from, to) = (lab.node(&format!("n-{}", from + 1)), lab.node(&format!("n-{}", to + 1)));
-                let properties = lab.links.get(from.unwrap(), to.unwrap());
+                let properties = lab.networks[0].links.get(from.unwrap(), to.unwrap());
                 prop_assert_eq!(properties.delay.as_millis(), u128::from(*delay));
             }
         }

@@ -1,8 +1,10 @@
 //! A run is written, torn, read back and brought home.
 #![allow(clippy::unwrap_used)] // helpers of tests, too
 
-use netlab::id::{Name, NodeIndex};
-use netlab::lab::{Addresses, FORMAT, Image, LAB_NETWORK, Lab, Links, Node, Program, Scenario};
+use netlab::id::{Name, NetworkIndex, NodeIndex};
+use netlab::lab::{
+    Addresses, FORMAT, Image, Interface, Lab, Links, Network, Node, Program, Scenario,
+};
 use netlab::link::LinkProperties;
 use netlab::record::event::{Event, Verdict, What};
 use netlab::record::{self, AgentEnv, LatencyRow, ReadError, Run, RunWriter, home};
@@ -22,10 +24,14 @@ fn lab() -> Lab {
     let node = |name: &str, i: u8| Node {
         name: Name::new(name).unwrap(),
         group: Name::new(name).unwrap(),
-        addresses: Addresses {
-            v4: Ipv4Addr::new(10, 77, 0, i),
-            v6: Ipv6Addr::LOCALHOST,
-        },
+        interfaces: vec![Interface {
+            network: NetworkIndex(0),
+            addresses: Addresses {
+                v4: Ipv4Addr::new(10, 77, 0, i),
+                v6: Ipv6Addr::LOCALHOST,
+            },
+        }],
+        forward: false,
         uplink: None,
         program: Program::Image(Image {
             image: "x".into(),
@@ -37,13 +43,12 @@ fn lab() -> Lab {
         format: FORMAT,
         name: Name::new("t").unwrap(),
         seed: 7,
-        network: LAB_NETWORK,
-        nodes: vec![node("server", 2), node("client-1", 3)],
-        groups: BTreeMap::new(),
-        links: Links {
+        networks: vec![Network::implicit(Links {
             default: LinkProperties::default(),
             others: Vec::new(),
-        },
+        })],
+        nodes: vec![node("server", 2), node("client-1", 3)],
+        groups: BTreeMap::new(),
         scenario: Some(Scenario {
             warmup: Duration::from_secs(1),
             duration: Duration::from_secs(2),

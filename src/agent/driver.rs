@@ -361,7 +361,7 @@ impl<E: Engine + 'static> Driver<E> {
     }
 
     fn wire_spec(&self, node: NodeIndex) -> WireSpec {
-        let addresses = self.core.lab.nodes[node.at()].addresses;
+        let addresses = self.core.lab.nodes[node.at()].addresses();
         WireSpec::new(addresses.v4, addresses.v6)
     }
 

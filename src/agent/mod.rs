@@ -237,8 +237,8 @@ fn watch_devices(fabric: &Fabric, sender: &mpsc::Sender<Message>) -> Result<(), 
 fn fabric_config(lab: &Lab) -> fabric::Config {
     let node = |node: &crate::lab::Node| fabric::NodeConfig {
         name: node.name.to_string(),
-        v4: node.addresses.v4,
-        v6: node.addresses.v6,
+        v4: node.addresses().v4,
+        v6: node.addresses().v6,
         uplink: node.uplink,
         downlink: None,
     };
@@ -246,13 +246,14 @@ fn fabric_config(lab: &Lab) -> fabric::Config {
     for (at, node) in lab.nodes.iter().enumerate() {
         names.insert(node.name.to_string(), vec![NodeIndex(at as u32)]);
     }
-    let links = lab.links.others.iter();
+    let network = &lab.networks[0];
+    let links = network.links.others.iter();
     fabric::Config {
         seed: lab.seed,
         nodes: lab.nodes.iter().map(node).collect(),
-        resolver: (lab.network.resolver.v4, lab.network.resolver.v6),
+        resolver: (network.resolver.v4, network.resolver.v6),
         names,
-        default_link: lab.links.default,
+        default_link: network.links.default,
         links: links
             .map(|link| (link.from, link.to, link.properties))
             .collect(),

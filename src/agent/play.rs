@@ -241,7 +241,7 @@ impl Core {
         let change = |&(from, to): &(NodeIndex, NodeIndex)| LinkChange {
             from,
             to,
-            properties: *self.lab.links.get(from, to),
+            properties: *self.lab.networks[0].links.get(from, to),
             down: down.contains(&(from, to)),
         };
         let changes: Vec<_> = down

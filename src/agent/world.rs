@@ -5,9 +5,9 @@ use super::core::{Action, Core, EngineStatus, Input};
 use super::desire::Operation;
 use super::position::{self, Position};
 use crate::fault::{Effect, LinkEffect, NodeEffect, Pairs};
-use crate::id::{Name, NodeIndex};
+use crate::id::{Name, NetworkIndex, NodeIndex};
 use crate::lab::{
-    Addresses, FORMAT, LAB_NETWORK, Lab, Links, Node, Program, Scenario, ScheduledFault,
+    Addresses, FORMAT, Interface, Lab, Links, Network, Node, Program, Scenario, ScheduledFault,
 };
 use crate::link::LinkProperties;
 use crate::record::event::{Event, Verdict, What};
@@ -25,10 +25,14 @@ pub(super) fn lab(count: u32, scenario: Option<Scenario>) -> Lab {
     let node = |i: u32| Node {
         name: Name::new(format!("n-{}", i + 1)).unwrap(),
         group: Name::new("n").unwrap(),
-        addresses: Addresses {
-            v4: std::net::Ipv4Addr::from(0x0a4d_0002 + i),
-            v6: std::net::Ipv6Addr::from((0xfd77_u128 << 112) + 2 + u128::from(i)),
-        },
+        interfaces: vec![Interface {
+            network: NetworkIndex(0),
+            addresses: Addresses {
+                v4: std::net::Ipv4Addr::from(0x0a4d_0002 + i),
+                v6: std::net::Ipv6Addr::from((0xfd77_u128 << 112) + 2 + u128::from(i)),
+            },
+        }],
+        forward: false,
         uplink: None,
         program: Program::Role(Role::Server(Server {
             port: 80,
@@ -45,13 +49,12 @@ pub(super) fn lab(count: u32, scenario: Option<Scenario>) -> Lab {
         format: FORMAT,
         name: Name::new("t").unwrap(),
         seed: 7,
-        network: LAB_NETWORK,
-        nodes: (0..count).map(node).collect(),
-        groups: BTreeMap::new(),
-        links: Links {
+        networks: vec![Network::implicit(Links {
             default: LinkProperties::default(),
             others: Vec::new(),
-        },
+        })],
+        nodes: (0..count).map(node).collect(),
+        groups: BTreeMap::new(),
         scenario,
     }
 }

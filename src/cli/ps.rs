@@ -171,8 +171,8 @@ async fn list_nodes(engine: &Docker, lab: &Seen, format: Format, context: &Conte
             node: name.to_owned(),
             role: node.map(|node| node.role()),
             state: told.map_or_else(|| container.state.clone(), |n| node_state(n.state).into()),
-            ipv4: node.map(|node| node.addresses.v4.to_string()),
-            ipv6: node.map(|node| node.addresses.v6.to_string()),
+            ipv4: node.map(|node| node.addresses().v4.to_string()),
+            ipv6: node.map(|node| node.addresses().v6.to_string()),
             container: container.name.clone(),
             image: container.image.clone(),
         }

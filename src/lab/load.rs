@@ -1,6 +1,6 @@
 //! From text to lab.
 
-use super::model::{FORMAT, LAB_NETWORK, Lab};
+use super::model::{FORMAT, Lab, Network};
 use super::roster::Roster;
 use crate::spec::{self, Diagnostic, Diagnostics, LoadOptions, Severity, Source, Topology};
 
@@ -56,10 +56,9 @@ fn resolve(topology: &Topology, reports: &mut Vec<Diagnostic>) -> Option<Lab> {
         format: FORMAT,
         name: topology.name.clone()?.value,
         seed: topology.seed,
-        network: LAB_NETWORK,
+        networks: vec![Network::implicit(links?)],
         nodes: nodes?,
         groups: roster.groups(),
-        links: links?,
         scenario: match scenario {
             Some(scenario) => Some(scenario?),
             None => None,

@@ -16,6 +16,6 @@ pub mod shape;
 
 pub use load::{Loaded, load};
 pub use model::{
-    Addresses, FORMAT, Image, LAB_NETWORK, Lab, Link, Links, Network, Node, Program, Scenario,
-    ScheduledFault,
+    Addresses, FORMAT, Image, Interface, LAB_SUBNET, Lab, Link, Links, Network, Node, Program,
+    RESOLVER, Reach, Scenario, ScheduledFault, Subnet, Wires,
 };

@@ -1,7 +1,7 @@
 //! The resolved lab, as `lab.json` holds it.
 
 use crate::fault::Effect;
-use crate::id::{Name, NodeIndex};
+use crate::id::{Name, NetworkIndex, NodeIndex};
 use crate::link::LinkProperties;
 use crate::units::{BitRate, duration};
 use netlab_protocol::role::{Data, Role};
@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 /// Version of [`Lab`]'s serialised form.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// A lab, ready to be planned. Equal files and seeds give equal labs, byte for byte.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,21 +22,21 @@ pub struct Lab {
     pub name: Name,
     /// Seeds every draw.
     pub seed: u64,
-    /// Its network.
-    pub network: Network,
+    /// Its networks in the file's order, at least one; a [`NetworkIndex`] points here.
+    pub networks: Vec<Network>,
     /// Nodes in the file's order, replicas expanded; a [`NodeIndex`] points here.
     pub nodes: Vec<Node>,
     /// Names that stand for several nodes (roles, and names of nodes with `count`).
     pub groups: BTreeMap<String, Vec<NodeIndex>>,
-    /// Links between them.
-    pub links: Links,
     /// What happens; none: load runs until `down`.
     pub scenario: Option<Scenario>,
 }
 
-/// The one network of a lab.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A network: its addresses, who is wired to whom, and the links of its members.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Network {
+    /// Its name; `lab` where the file names none.
+    pub name: Name,
     /// IPv4 network address.
     pub v4: Ipv4Addr,
     /// Its prefix length.
@@ -47,19 +47,123 @@ pub struct Network {
     pub v6_prefix: u8,
     /// The resolver, answered by the fabric: the first host of each.
     pub resolver: Addresses,
+    /// Which members have a wire between them.
+    #[serde(default, skip_serializing_if = "Wires::is_full")]
+    pub wires: Wires,
+    /// Whom a member reaches.
+    #[serde(default, skip_serializing_if = "Reach::is_routed")]
+    pub reach: Reach,
+    /// Properties of the pairs of its members.
+    pub links: Links,
 }
 
-/// The network of every lab: nobody else sees it, so that all labs may use the same.
-pub const LAB_NETWORK: Network = Network {
+impl Network {
+    /// A network in which everyone is wired to everyone.
+    pub fn new(name: Name, subnet: Subnet, links: Links) -> Network {
+        Network {
+            name,
+            v4: subnet.v4,
+            v4_prefix: subnet.v4_prefix,
+            v6: subnet.v6,
+            v6_prefix: subnet.v6_prefix,
+            resolver: subnet.host(RESOLVER),
+            wires: Wires::Full,
+            reach: Reach::Routed,
+            links,
+        }
+    }
+
+    /// The network of a lab whose file names none.
+    pub fn implicit(links: Links) -> Network {
+        Network::new(Name::implicit_network(), LAB_SUBNET, links)
+    }
+
+    /// Its addresses.
+    pub fn subnet(&self) -> Subnet {
+        Subnet {
+            v4: self.v4,
+            v4_prefix: self.v4_prefix,
+            v6: self.v6,
+            v6_prefix: self.v6_prefix,
+        }
+    }
+}
+
+/// The host of each network that is the resolver.
+pub const RESOLVER: u32 = 1;
+
+/// The addresses of one network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subnet {
+    /// IPv4 network address.
+    pub v4: Ipv4Addr,
+    /// Its prefix length.
+    pub v4_prefix: u8,
+    /// IPv6 network address.
+    pub v6: Ipv6Addr,
+    /// Its prefix length.
+    pub v6_prefix: u8,
+}
+
+/// The network of every lab that names none: nobody else sees it, so that all labs may use the same.
+pub const LAB_SUBNET: Subnet = Subnet {
     v4: Ipv4Addr::new(10, 77, 0, 0),
     v4_prefix: 16,
     v6: Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 0),
     v6_prefix: 64,
-    resolver: Addresses {
-        v4: Ipv4Addr::new(10, 77, 0, 1),
-        v6: Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 1),
-    },
 };
+
+impl Subnet {
+    /// The addresses of the host with this number; host 0 is the network itself.
+    pub fn host(&self, host: u32) -> Addresses {
+        Addresses {
+            v4: Ipv4Addr::from_bits(self.v4.to_bits().wrapping_add(host)),
+            v6: Ipv6Addr::from_bits(self.v6.to_bits().wrapping_add(u128::from(host))),
+        }
+    }
+}
+
+/// Which members of a network have a wire between them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wires {
+    /// Every pair.
+    #[default]
+    Full,
+    /// These pairs, both directions: each once, the lower end first, in ascending order.
+    Edges(Vec<(NodeIndex, NodeIndex)>),
+}
+
+impl Wires {
+    fn is_full(&self) -> bool {
+        *self == Wires::Full
+    }
+
+    /// Whether there is a wire between two members.
+    pub fn has(&self, a: NodeIndex, b: NodeIndex) -> bool {
+        match self {
+            Wires::Full => a != b,
+            Wires::Edges(edges) => edges.binary_search(&(a.min(b), a.max(b))).is_ok(),
+        }
+    }
+}
+
+/// Whom a member of a network reaches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reach {
+    /// Everyone, hop by hop over the wires.
+    #[default]
+    Routed,
+    /// Only those with whom it shares a wire.
+    Adjacent,
+}
+
+impl Reach {
+    fn is_routed(&self) -> bool {
+        *self == Reach::Routed
+    }
+}
 
 /// One address of each family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +174,24 @@ pub struct Addresses {
     pub v6: Ipv6Addr,
 }
 
+fn is_first(network: &NetworkIndex) -> bool {
+    network.at() == 0
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// A node's place in a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    /// Which; the first one where `lab.json` does not say.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub network: NetworkIndex,
+    /// The node's addresses in it.
+    pub addresses: Addresses,
+}
+
 /// One node: one container.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Node {
@@ -77,8 +199,12 @@ pub struct Node {
     pub name: Name,
     /// The key under `nodes:` that it came from.
     pub group: Name,
-    /// Its addresses.
-    pub addresses: Addresses,
+    /// Its places in networks, at least one; the first is the primary, whose addresses names stand
+    /// for.
+    pub interfaces: Vec<Interface>,
+    /// Whether it passes packets on between its networks.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub forward: bool,
     /// Access link towards the network, shared by all of its flows.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub uplink: Option<BitRate>,
@@ -87,6 +213,20 @@ pub struct Node {
 }
 
 impl Node {
+    /// Its addresses in its primary network.
+    pub fn addresses(&self) -> Addresses {
+        let none = Addresses {
+            v4: Ipv4Addr::UNSPECIFIED,
+            v6: Ipv6Addr::UNSPECIFIED,
+        };
+        self.interfaces.first().map_or(none, |one| one.addresses)
+    }
+
+    /// Its place in this network.
+    pub fn interface(&self, network: NetworkIndex) -> Option<&Interface> {
+        self.interfaces.iter().find(|one| one.network == network)
+    }
+
     /// Whether the node keeps data on a volume.
     pub fn has_volume(&self) -> bool {
         let data = match &self.program {
@@ -200,5 +340,13 @@ impl Lab {
             .iter()
             .position(|node| node.name.as_str() == name)
             .map(|at| NodeIndex(at as u32))
+    }
+
+    /// The members of a network, in ascending order.
+    pub fn members(&self, network: NetworkIndex) -> impl Iterator<Item = NodeIndex> {
+        let nodes = self.nodes.iter().enumerate();
+        nodes
+            .filter(move |(_, node)| node.interface(network).is_some())
+            .map(|(at, _)| NodeIndex(at as u32))
     }
 }

@@ -1,10 +1,10 @@
 //! What runs in each node, with every name an address.
 
-use super::model::{Image, Node, Program};
+use super::model::{Image, Interface, Node, Program};
 use super::overlay;
 use super::roster::{Roster, addresses, index};
 use super::shape::Graph;
-use crate::id::NodeIndex;
+use crate::id::{NetworkIndex, NodeIndex};
 use crate::spec::{Diagnostic, Listener, NodeSpec, ProgramSpec, Selection};
 use netlab_protocol::role::{Client, Endpoint, Load, Peer, Role, Server};
 use std::ops::Range;
@@ -31,7 +31,11 @@ pub(super) fn nodes(roster: &Roster<'_>, reports: &mut Vec<Diagnostic>) -> Optio
             nodes.push(Node {
                 name: roster.members[at].name.clone(),
                 group: spec.name.value.clone(),
-                addresses: addresses(index(at)),
+                interfaces: vec![Interface {
+                    network: NetworkIndex(0),
+                    addresses: addresses(index(at)),
+                }],
+                forward: false,
                 uplink: spec.uplink,
                 program,
             });

@@ -1,12 +1,11 @@
 //! Who is in the lab: replicas, names, groups and addresses.
 
-use super::model::{Addresses, LAB_NETWORK};
+use super::model::{Addresses, LAB_SUBNET};
 use crate::id::{Name, NodeIndex};
 use crate::spec::defaults::MAX_NODES;
 use crate::spec::{Count, Diagnostic, NodeSpec, Topology, list};
 use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, HashMap};
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
 /// The nodes of a lab by name, before anything about them is resolved.
@@ -203,9 +202,5 @@ pub(super) fn index(at: usize) -> NodeIndex {
 
 /// The addresses of the node at this position: host i + 2 of both families; host 1 is the resolver.
 pub(super) fn addresses(node: NodeIndex) -> Addresses {
-    let host = node.0 + 2;
-    Addresses {
-        v4: Ipv4Addr::from_bits(LAB_NETWORK.v4.to_bits() + host),
-        v6: Ipv6Addr::from_bits(LAB_NETWORK.v6.to_bits() + u128::from(host)),
-    }
+    LAB_SUBNET.host(node.0 + 2)
 }

@@ -5,7 +5,7 @@ use super::{
     PlanError, Restart, Snapshot, labels,
 };
 use crate::id::Name;
-use crate::lab::{Image, Lab, Node, Program};
+use crate::lab::{Addresses, Image, Lab, Node, Program};
 use netlab_protocol::{gate, role};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -130,8 +130,9 @@ pub fn node_spec(
         });
     }
     let own = matches!(node.program, Program::Role(_));
-    let resolver = lab.network.resolver;
-    let (v4, v6) = (node.addresses.v4, node.addresses.v6);
+    let primary = node.interfaces.first().map_or(0, |one| one.network.at());
+    let resolver = lab.networks[primary].resolver;
+    let Addresses { v4, v6 } = node.addresses();
     let mut spec = ContainerSpec {
         name: container_name(&lab.name, node.name.as_str()),
         image,

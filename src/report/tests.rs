@@ -17,13 +17,12 @@ fn lab(name: &str, nodes: &[(&str, &str)]) -> Lab {
         format: crate::lab::FORMAT,
         name: Name::new(name).unwrap(),
         seed: 7,
-        network: crate::lab::LAB_NETWORK,
-        nodes: nodes.iter().map(node).collect(),
-        groups: BTreeMap::new(),
-        links: crate::lab::Links {
+        networks: vec![crate::lab::Network::implicit(crate::lab::Links {
             default: crate::link::LinkProperties::default(),
             others: Vec::new(),
-        },
+        })],
+        nodes: nodes.iter().map(node).collect(),
+        groups: BTreeMap::new(),
         scenario: None,
     }
 }
@@ -48,7 +47,11 @@ fn node((name, role): &(&str, &str)) -> Node {
     Node {
         name: Name::new(*name).unwrap(),
         group: Name::new(*name).unwrap(),
-        addresses: crate::lab::LAB_NETWORK.resolver,
+        interfaces: vec![crate::lab::Interface {
+            network: crate::id::NetworkIndex(0),
+            addresses: crate::lab::LAB_SUBNET.host(1),
+        }],
+        forward: false,
         uplink: None,
         program: Program::Role(serde_json::from_value(role).unwrap()),
     }

@@ -2,8 +2,10 @@
 
 #![allow(dead_code, clippy::unwrap_used)]
 
-use netlab::id::Name;
-use netlab::lab::{Addresses, FORMAT, Image, LAB_NETWORK, Lab, Links, Node, Program, Scenario};
+use netlab::id::{Name, NetworkIndex};
+use netlab::lab::{
+    Addresses, FORMAT, Image, Interface, Lab, Links, Network, Node, Program, Scenario,
+};
 use netlab::link::LinkProperties;
 use netlab_protocol::role::{Data, Role, Server, Service};
 use std::collections::BTreeMap;
@@ -43,10 +45,14 @@ pub fn lab(lab: &str, nodes: Vec<(&str, Program)>) -> Lab {
             Node {
                 name: name(text),
                 group: name(text),
-                addresses: Addresses {
-                    v4: [10, 77, 0, host].into(),
-                    v6: [0xfd77, 0, 0, 0, 0, 0, 0, u16::from(host)].into(),
-                },
+                interfaces: vec![Interface {
+                    network: NetworkIndex(0),
+                    addresses: Addresses {
+                        v4: [10, 77, 0, host].into(),
+                        v6: [0xfd77, 0, 0, 0, 0, 0, 0, u16::from(host)].into(),
+                    },
+                }],
+                forward: false,
                 uplink: None,
                 program,
             }
@@ -55,13 +61,12 @@ pub fn lab(lab: &str, nodes: Vec<(&str, Program)>) -> Lab {
         format: FORMAT,
         name: name(lab),
         seed: 7,
-        network: LAB_NETWORK,
-        nodes: nodes.collect(),
-        groups: BTreeMap::new(),
-        links: Links {
+        networks: vec![Network::implicit(Links {
             default: LinkProperties::default(),
             others: Vec::new(),
-        },
+        })],
+        nodes: nodes.collect(),
+        groups: BTreeMap::new(),
         scenario: None,
     }
 }
