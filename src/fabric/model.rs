@@ -46,6 +46,8 @@ pub enum Cause {
     NoPort,
     /// The target's device refused the packet (its kernel's buffers were full, or it is down).
     Device,
+    /// Its time to live was over before the link, which begins at a hop on its way.
+    Ttl,
 }
 
 impl Cause {
@@ -58,6 +60,7 @@ impl Cause {
             Cause::Queue => "queue",
             Cause::NoPort => "no_port",
             Cause::Device => "device",
+            Cause::Ttl => "ttl",
         }
     }
 }

@@ -5,17 +5,11 @@ use super::*;
 use crate::fabric::{AccessChange, LinkChange, NodeConfig};
 use crate::link::{LinkProperties, TraceIndex};
 use crate::units::{BitRate, Ratio};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 fn newcomer() -> NodeConfig {
-    NodeConfig {
-        name: "new".to_owned(),
-        v4: Ipv4Addr::new(10, 77, 0, 9),
-        v6: Ipv6Addr::from((0xfd77 << 112) + 9),
-        uplink: None,
-        downlink: None,
-    }
+    node("new", 9)
 }
 
 /// C is node 0, a new one is node 1, B is node 2, and A is gone.
@@ -38,7 +32,7 @@ fn what_stays_arrives_and_what_is_gone_does_not() {
     }
     let (next, was) = turned();
     let moves = s.reconfigure(next, &was, MS).unwrap();
-    assert_eq!(moves, [None, Some(B_NOW), Some(C_NOW)]);
+    assert_eq!(moves, [None, Some(port(B_NOW)), Some(port(C_NOW))]);
     let due = 5 * MS;
     let expected = [(due, C_NOW), (due, B_NOW), (due, C_NOW)];
     assert_eq!(departures(&mut s, due), expected);
@@ -48,12 +42,12 @@ fn what_stays_arrives_and_what_is_gone_does_not() {
         .map(|c| (c.from, c.to, c.packets))
         .collect();
     assert_eq!(counted, [(C_NOW, B_NOW, 1), (B_NOW, C_NOW, 2)]);
-    assert_eq!(s.delays(B_NOW, C_NOW).packets(), 2);
+    assert_eq!(s.delays(port(B_NOW), port(C_NOW)).packets(), 2);
     // Addresses are those of the new nodes; the old one's is nobody's.
     let IpAddr::V4(b) = four(B) else {
         unreachable!()
     };
-    send(&mut s, NEW, &datagram(newcomer().v4.into(), b.into()), due);
+    send(&mut s, NEW, &datagram(four(NodeIndex(7)), b.into()), due);
     assert_eq!(departures(&mut s, 2 * due), [(2 * due, B_NOW)]);
     let gone = datagram(b.into(), four(A));
     assert!(
@@ -65,7 +59,7 @@ fn what_stays_arrives_and_what_is_gone_does_not() {
 /// Lost packets of 2000 from B to C; `change` is called before number 1000 and says who they are.
 fn lost(change: impl FnOnce(&mut Switch) -> (NodeIndex, NodeIndex)) -> Vec<u64> {
     let mut lossy = config(None);
-    lossy.default_link.loss = Ratio(0.05);
+    lossy.networks[0].default_link.loss = Ratio(0.05);
     let mut s = Switch::new(lossy).unwrap();
     let (mut change, mut ends, mut lost) = (Some(change), (B, C), Vec::new());
     for i in 0..2000 {
@@ -86,14 +80,14 @@ fn a_change_of_others_shifts_no_fate() {
     assert!((60..140).contains(&untouched.len()), "{}", untouched.len());
     let moved = lost(|s| {
         let (mut next, was) = turned();
-        next.default_link.loss = Ratio(0.05);
+        next.networks[0].default_link.loss = Ratio(0.05);
         s.reconfigure(next, &was, 0).unwrap();
         (B_NOW, C_NOW)
     });
     assert_eq!(untouched, moved);
     let seeded = lost(|s| {
         let (mut next, was) = turned();
-        next.default_link.loss = Ratio(0.05);
+        next.networks[0].default_link.loss = Ratio(0.05);
         next.seed += 1;
         s.reconfigure(next, &was, 0).unwrap();
         (B_NOW, C_NOW)
@@ -113,6 +107,7 @@ fn links_change_where_the_configuration_says_so_and_stay_down() {
         ..LinkProperties::default()
     };
     let change = |to, delay, down| LinkChange {
+        network: NETWORK,
         from: A,
         to,
         properties: slow(delay),
@@ -122,7 +117,7 @@ fn links_change_where_the_configuration_says_so_and_stay_down() {
         .unwrap();
     let same = [A, B, C].map(Some);
     let mut next = config(None);
-    next.links.push((A, B, slow(9)));
+    next.networks[0].links.push((A, B, slow(9)));
     s.reconfigure(next, &same, 0).unwrap();
     let to = |to| datagram(four(A), four(to));
     send(&mut s, A, &to(B), 0);
@@ -145,7 +140,7 @@ fn links_change_where_the_configuration_says_so_and_stay_down() {
 fn queues_of_links_and_access_links_stay() {
     let rate = Some(BitRate(1_000_000));
     let mut limited = config(rate);
-    limited.default_link.rate = rate;
+    limited.networks[0].default_link.rate = rate;
     let mut s = Switch::new(limited.clone()).unwrap();
     s.change_access(&[AccessChange {
         node: C,
@@ -169,11 +164,11 @@ fn what_cannot_be_leaves_everything_as_it_was() {
     send(&mut s, A, &datagram(four(A), four(B)), 0);
     let same = [A, B, C].map(Some);
     let mut twice = config(None);
-    twice.nodes[1].v6 = twice.nodes[0].v6;
+    twice.nodes[1].interfaces[0].v6 = twice.nodes[0].interfaces[0].v6;
     let mut traced = config(None);
-    traced.default_link.trace = Some(TraceIndex(0));
+    traced.networks[0].default_link.trace = Some(TraceIndex(0));
     let mut beyond = config(None);
-    beyond
+    beyond.networks[0]
         .links
         .push((A, NodeIndex(3), LinkProperties::default()));
     let said = |s: &mut Switch, config, was: &[_]| s.reconfigure(config, was, 0).unwrap_err();
