@@ -9,6 +9,7 @@
 mod figures;
 mod harm;
 mod lab;
+mod networks;
 mod reconfigure;
 
 use lab::*;
