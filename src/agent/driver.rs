@@ -13,7 +13,7 @@ use super::{AgentError, sys, watch};
 use crate::engine::{Engine, EngineError};
 use crate::fabric::wire::{WireSpec, wire};
 use crate::fabric::{Fabric, Tun};
-use crate::id::NodeIndex;
+use crate::id::{NetworkIndex, NodeIndex};
 use crate::record::event::Event;
 use crate::record::stream::{Reply, Request};
 use netlab_protocol::control::ToNode;
@@ -76,9 +76,12 @@ pub(super) enum GateAnswer {
     Go,
 }
 
-/// A device in its namespace.
+/// How a node's devices shall look.
+type Specs = Vec<(NetworkIndex, WireSpec)>;
+
+/// A node's devices in its namespace.
 pub(super) struct Wired {
-    tun: Tun,
+    tuns: Vec<(NetworkIndex, Tun)>,
     pid: i32,
     netns: u64,
 }
@@ -378,9 +381,8 @@ impl<E: Engine + 'static> Driver<E> {
         Ok(())
     }
 
-    fn wire_spec(&self, node: NodeIndex) -> WireSpec {
-        let addresses = self.core.lab.nodes[node.at()].addresses();
-        WireSpec::new(addresses.v4, addresses.v6)
+    fn wire_specs(&self, node: NodeIndex) -> Specs {
+        super::layout(&self.core.lab).wire_specs(node)
     }
 
     fn wire_knock(&mut self, node: NodeIndex, knock: u64, serial: u64) {
@@ -388,10 +390,10 @@ impl<E: Engine + 'static> Driver<E> {
             .knocks
             .get_mut(&knock)
             .and_then(|waiting| waiting.caller.take());
-        let (spec, inbox) = (self.wire_spec(node), self.sender.clone());
+        let (specs, inbox) = (self.wire_specs(node), self.sender.clone());
         spawn_local(async move {
             let result = match caller {
-                Some(caller) => wire_caller(caller, spec).await,
+                Some(caller) => wire_caller(caller, specs).await,
                 None => Err("its gate hung up".into()),
             };
             let _ = inbox
@@ -405,14 +407,14 @@ impl<E: Engine + 'static> Driver<E> {
     }
 
     fn wire_container(&mut self, node: NodeIndex, container: String, serial: u64) {
-        let (spec, inbox) = (self.wire_spec(node), self.sender.clone());
+        let (specs, inbox) = (self.wire_specs(node), self.sender.clone());
         let (engine, identity) = (Rc::clone(&self.engine), Rc::clone(&self.identity));
         spawn_local(async move {
             let result = async {
                 let state = engine.inspect(&container).await.map_err(|e| said(&e))?;
                 let pid = state.map_or(0, |state| state.pid);
                 let caller = identity.open(pid, node, container).map_err(|e| said(&e))?;
-                wire_caller(caller, spec).await
+                wire_caller(caller, specs).await
             };
             let result = result.await;
             if result.is_err() {
@@ -429,14 +431,16 @@ impl<E: Engine + 'static> Driver<E> {
     }
 
     fn attach(&mut self, node: NodeIndex, serial: u64) -> Result<(), AgentError> {
-        let Some(Wired { tun, pid, netns }) = self.tuns.remove(&serial) else {
+        let Some(Wired { tuns, pid, netns }) = self.tuns.remove(&serial) else {
             return Ok(());
         };
         let member = &self.core.state.members[node.at()];
         let port = &mut self.ports[node.at()];
         (port.pid, port.netns, port.drops) = (pid, netns, 0);
         port.container = member.container.clone().unwrap_or_default();
-        self.fabric.attach(node, tun)?;
+        for (network, tun) in tuns {
+            self.fabric.attach(node, network, tun)?;
+        }
         Ok(())
     }
 
@@ -564,15 +568,21 @@ impl<E: Engine + 'static> Driver<E> {
     }
 }
 
-async fn wire_caller(caller: Caller, spec: WireSpec) -> Result<Wired, String> {
+async fn wire_caller(caller: Caller, specs: Specs) -> Result<Wired, String> {
     let (pid, netns) = (caller.pid, caller.netns);
-    // The namespace is closed with `caller`, whatever comes of the wiring.
-    let wiring = spawn_blocking(move || wire(caller.namespace.as_fd(), &spec));
+    // The namespace is closed with `caller`, whatever comes of the wiring; devices made before one
+    // that fails go with their descriptors.
+    let wiring = spawn_blocking(move || {
+        let device = |(network, spec): &(NetworkIndex, WireSpec)| {
+            wire(caller.namespace.as_fd(), spec).map(|tun| (*network, tun))
+        };
+        specs.iter().map(device).collect::<Result<Vec<_>, _>>()
+    });
     match timeout(WIRING, wiring).await {
         Err(_) => Err(format!("it took more than {}s", WIRING.as_secs())),
         Ok(Err(error)) => Err(said(&error)),
         Ok(Ok(Err(error))) => Err(said(&error)),
-        Ok(Ok(Ok(tun))) => Ok(Wired { tun, pid, netns }),
+        Ok(Ok(Ok(tuns))) => Ok(Wired { tuns, pid, netns }),
     }
 }
 

@@ -42,12 +42,14 @@ impl Core {
     fn row(&self, state: &LinkState) -> LinkRow {
         let counters = &state.counters;
         let (from, to) = (counters.from, counters.to);
+        let network = &self.lab.networks[counters.network.at()];
         let name = |node: NodeIndex| self.lab.nodes[node.at()].name.to_string();
         let micros = |time: Option<std::time::Duration>| time.map(|t| t.as_micros() as u64);
         LinkRow {
+            network: network.name.to_string(),
             from: name(from),
             to: name(to),
-            declared: *self.lab.networks[0].links.get(from, to),
+            declared: *network.links.get(from, to),
             down: self.links_down.contains(&(from, to)),
             packets: counters.packets,
             bytes: counters.bytes,

@@ -101,13 +101,13 @@ async fn links(engine: &Docker, lab: &Seen, nodes: &[String]) -> Result<Vec<Link
 #[derive(Default)]
 struct Before {
     at: Option<Instant>,
-    counts: HashMap<(String, String), (u64, u64)>,
+    counts: HashMap<[String; 3], (u64, u64)>,
 }
 
 impl Before {
     fn of(rows: &[LinkRow]) -> Before {
         let count = |row: &LinkRow| {
-            let link = (row.from.clone(), row.to.clone());
+            let link = [&row.network, &row.from, &row.to].map(String::clone);
             (link, (row.packets, row.bytes))
         };
         Before {
@@ -119,7 +119,7 @@ impl Before {
     /// Packets and bits per second since then.
     fn rate(&self, row: &LinkRow) -> Option<(f64, f64)> {
         let seconds = self.at?.elapsed().as_secs_f64();
-        let link = (row.from.clone(), row.to.clone());
+        let link = [&row.network, &row.from, &row.to].map(String::clone);
         let (packets, bytes) = self.counts.get(&link).copied().unwrap_or_default();
         // The agent that was restarted counts from zero.
         let packets = row.packets.saturating_sub(packets) as f64;
@@ -133,6 +133,11 @@ fn render(rows: &[LinkRow], before: &Before, arguments: &Arguments, context: &Co
         return "no packet has crossed a link yet\n".to_owned();
     }
     let watched = before.at.is_some();
+    let several = rows.iter().any(|row| row.network != rows[0].network);
+    let network = |row: &LinkRow| match several {
+        true => format!(" ({})", row.network),
+        false => String::new(),
+    };
     let mut heads = vec!["LINK", "DECLARED", "PACKETS", "SIZE"];
     if watched {
         heads.extend(["PACKETS/S", "MBIT/S"]);
@@ -140,7 +145,7 @@ fn render(rows: &[LinkRow], before: &Before, arguments: &Arguments, context: &Co
     heads.extend(["P50", "P99", "LOST", "QUEUE"]);
     let cells = |row: &LinkRow| {
         let mut cells = vec![
-            format!("{} → {}", row.from, row.to),
+            format!("{} → {}{}", row.from, row.to, network(row)),
             declared(row),
             row.packets.to_string(),
             table::size(i64::try_from(row.bytes).unwrap_or(i64::MAX)),

@@ -348,6 +348,13 @@ impl Lab {
             .map(|at| NodeIndex(at as u32))
     }
 
+    /// The networks in which both nodes are.
+    pub fn shared(&self, a: NodeIndex, b: NodeIndex) -> impl Iterator<Item = NetworkIndex> {
+        let places = self.nodes[a.at()].interfaces.iter();
+        let both = places.map(|one| one.network);
+        both.filter(move |network| self.nodes[b.at()].interface(*network).is_some())
+    }
+
     /// The members of a network, in ascending order.
     pub fn members(&self, network: NetworkIndex) -> impl Iterator<Item = NodeIndex> {
         let nodes = self.nodes.iter().enumerate();

@@ -11,6 +11,8 @@ pub const LINKS_PER_REPLY: usize = 1000;
 /// One ordered pair of nodes that carried or dropped something since the agent's start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LinkRow {
+    /// Name of the network.
+    pub network: String,
     /// Name of the sender.
     pub from: String,
     /// Name of the receiver.

@@ -9,6 +9,8 @@
 mod figures;
 mod harm;
 mod lab;
+mod networks;
+mod reconfigure;
 
 use lab::*;
 use netlab::fabric::LinkChange;
@@ -108,6 +110,7 @@ fn a_cut_is_silence_and_heals() {
     let socket = a.udp(4000);
     let mut bytes = [0; 8];
     let cut = |down| LinkChange {
+        network: NETWORK,
         from: A,
         to: B,
         properties: delayed(1),
@@ -179,6 +182,7 @@ fn a_set_of_a_hundred_changes_is_atomic() {
     }
     let (fabric, [a, _b, _c]) = lab(103, LinkProperties::default());
     let change = |to, down| LinkChange {
+        network: NETWORK,
         from: A,
         to,
         properties: LinkProperties::default(),
@@ -336,7 +340,7 @@ fn a_lost_device_is_reported_once_and_can_be_replaced() {
     drop((b, c));
     assert_eq!(reports.recv_timeout(PATIENCE), Ok(B));
     let again = Namespace::new();
-    fabric.attach(B, again.wire(B)).unwrap();
+    fabric.attach(B, NETWORK, again.wire(B)).unwrap();
     echo(again.udp(9));
     let socket = a.udp(4000);
     socket.send_to(&[1; 8], v4(B, 9)).unwrap();
@@ -364,7 +368,7 @@ fn the_device_is_as_specified_and_its_drops_are_seen() {
     for _ in 0..10_050 {
         let _ = socket.send_to(&[0; 8], v4(B, 9));
     }
-    fabric.attach(A, tun).unwrap();
+    fabric.attach(A, NETWORK, tun).unwrap();
     let (node, dropped) = fabric.undeclared_drops().unwrap()[0];
     assert!(node == A && (50..70).contains(&dropped), "{dropped}");
     eventually("the rest is read", || {
