@@ -240,6 +240,7 @@ fn fabric_config(lab: &Lab) -> fabric::Config {
         v4: node.addresses.v4,
         v6: node.addresses.v6,
         uplink: node.uplink,
+        downlink: None,
     };
     let mut names = lab.groups.clone();
     for (at, node) in lab.nodes.iter().enumerate() {

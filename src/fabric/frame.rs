@@ -190,6 +190,20 @@ impl Schedule {
         Some(departure)
     }
 
+    /// Has `keep` look at, and change, everything under way; returns what it does not keep.
+    pub(super) fn sift(&mut self, mut keep: impl FnMut(&mut Departure) -> bool) -> Vec<Departure> {
+        let mut gone = Vec::new();
+        for mut departure in std::mem::take(&mut self.heap) {
+            if keep(&mut departure) {
+                self.heap.push(departure);
+            } else {
+                self.held.remove(&departure.frame);
+                gone.push(departure);
+            }
+        }
+        gone
+    }
+
     /// A buffer for a packet of the usual size.
     pub(super) fn take_small(&mut self) -> Frame {
         self.small.pop().unwrap_or_else(Frame::small)

@@ -108,6 +108,8 @@ pub struct NodeConfig {
     /// Rate of its access link, shared by all that it sends. The queue before it is that of a link
     /// with this rate and the default link's delay ([`LinkProperties::queue_bytes`]).
     pub uplink: Option<BitRate>,
+    /// The same for all that is sent to it.
+    pub downlink: Option<BitRate>,
 }
 
 /// What a link shall be from now on.
@@ -149,6 +151,12 @@ pub enum FabricError {
     /// A link names a trace that was not given ([`Fabric::set_traces`]).
     #[error("the fabric has no trace {}", .0.0)]
     UnknownTrace(TraceIndex),
+    /// Not one entry for each node of the new configuration.
+    #[error("{0} entries say what {1} nodes were before: it takes one for each")]
+    Renumbering(usize, usize),
+    /// Two nodes of a new configuration were the same one before.
+    #[error("two nodes cannot both have been node {}", .0.0)]
+    TwoHeirs(NodeIndex),
     /// The kernel refused the thread, epoll, timer or event descriptor.
     #[error("a thread of the fabric could not be started")]
     Start(#[source] io::Error),
@@ -271,6 +279,33 @@ impl Fabric {
         self.ask(move |worker| worker.switch.change_access(&changes).map(|()| sys::now()))?
     }
 
+    /// Becomes what `config` says, between two packets; returns the time on CLOCK_MONOTONIC (ns) from
+    /// which it holds. `was[i]` is the index that node i of `config` had before; none: it is new.
+    ///
+    /// - What both configurations have stays as it is: devices, both directions of a link between
+    ///   two nodes that stay (its draws, counters, packets under way and their order), access
+    ///   links, captures, traces. A link or access link is changed only where `config` says other
+    ///   than what holds now, as [`Fabric::change`] would: what a fault has changed is changed back
+    ///   unless `config` says what the fault does. A link that is down stays down, whatever is said.
+    /// - A node that no entry of `was` names is gone: its device is closed, and what is under way
+    ///   from or to it is dropped (as `no_port` in captures; its counters are gone, too).
+    /// - A new node begins without device.
+    ///
+    /// From here on every [`NodeIndex`] is one of `config`, also those that
+    /// [`Fabric::on_lost_device`] reports.
+    ///
+    /// # Errors
+    /// A configuration that contradicts itself or names an unknown trace, or a `was` that does not
+    /// fit: then everything is as it was.
+    pub fn reconfigure(
+        &self,
+        config: Config,
+        was: &[Option<NodeIndex>],
+    ) -> Result<u64, FabricError> {
+        let was = was.to_vec();
+        self.ask(move |worker| worker.reconfigure(config, &was).map(|()| sys::now()))?
+    }
+
     /// Gives the traces that links may name from now on ([`LinkProperties::trace`]); they begin now.
     /// Links that name one of those given before play the new one.
     ///
@@ -333,9 +368,9 @@ impl Fabric {
         most: u64,
         file: impl io::Write + Send + 'static,
     ) -> Result<capture::Capture, FabricError> {
-        let names = self.ask(|worker| worker.switch.names())?;
+        let (sieve, names) = self.ask(move |worker| worker.switch.to_capture(filter))?;
         let zero = sys::since_1970().wrapping_sub(sys::now());
-        let started = capture::start(filter, names, zero, most, file);
+        let started = capture::start(sieve, names, zero, most, file);
         let (capture, tap) = started.map_err(FabricError::Start)?;
         self.ask(|worker| worker.switch.tap(tap))?;
         Ok(capture)
@@ -372,12 +407,12 @@ impl Fabric {
     /// # Errors
     /// Only [`FabricError::Gone`].
     pub fn undeclared_drops(&self) -> Result<Vec<(NodeIndex, u64)>, FabricError> {
-        let ports = self.ask(|worker| worker.ports.clone())?;
+        let devices = self.ask(|worker| worker.devices())?;
         let mut drops = Vec::new();
-        for (node, tun) in ports.into_iter().enumerate() {
+        for (node, tun) in devices {
             // Consumed one by one: a descriptor held longer would keep a device of a dead node.
-            let sample = tun.and_then(|tun| wire::dropped_by_device(&tun).ok());
-            drops.extend(sample.map(|dropped| (NodeIndex(node as u32), dropped)));
+            let sample = wire::dropped_by_device(&tun).ok();
+            drops.extend(sample.map(|dropped| (node, dropped)));
         }
         Ok(drops)
     }

@@ -80,11 +80,6 @@ impl Resolver {
         }
     }
 
-    /// Names of the nodes.
-    pub(super) fn node_names(&self) -> Vec<String> {
-        self.nodes.iter().map(|n| n.0.clone()).collect()
-    }
-
     /// The reply to `query`; `None` for what is no query. `turn` counts the queries.
     pub(super) fn answer(&self, query: &[u8], turn: u64) -> Option<Vec<u8>> {
         let header: &[u8; HEADER] = query.first_chunk()?;

@@ -12,6 +12,7 @@ fn resolver(peers: u32) -> Resolver {
             v4: Ipv4Addr::from(0x0a4d_0002 + i),
             v6: Ipv6Addr::from((0xfd77 << 112) + 2 + u128::from(i)),
             uplink: None,
+            downlink: None,
         })
         .collect();
     let all = (0..peers).map(NodeIndex).collect();

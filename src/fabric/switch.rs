@@ -18,9 +18,10 @@
 //! segments either way.
 
 mod answers;
+mod reconfigure;
 mod transit;
 
-use super::capture::Tap;
+use super::capture::{Filter, Names, Serial, Sieve, Tap};
 use super::counters::{DelaySnapshot, LinkCounters, PortCounters};
 use super::frame::{Departure, Frame, Held, Schedule, Wire};
 use super::model::{Cause, Flows, Link, Serialiser};
@@ -29,9 +30,10 @@ use super::packet::{self, Unreachable};
 use super::resolver::Resolver;
 use super::{AccessChange, Config, FabricError, LinkChange};
 use crate::id::NodeIndex;
-use crate::link::{LinkProperties, Trace};
+use crate::link::{LinkProperties, Trace, TraceIndex};
 use crate::units::BitRate;
 use answers::{is_for_all, is_noise};
+use netlab_protocol::draw;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -77,6 +79,9 @@ struct Access {
 pub(super) struct Switch {
     seed: u64,
     addresses: Vec<(Ipv4Addr, Ipv6Addr)>,
+    /// A number for each node, made of its name: links are told apart by them in draws, so that
+    /// neither a node's place in the list nor a new start changes a fate.
+    keys: Vec<u64>,
     owners: HashMap<IpAddr, NodeIndex>,
     resolver_at: (Ipv4Addr, Ipv6Addr),
     resolver: Resolver,
@@ -93,6 +98,9 @@ pub(super) struct Switch {
     icmp: Vec<Serialiser>,
     schedule: Schedule,
     taps: Vec<Tap>,
+    /// Names for captures, and each node's number in them.
+    names: Names,
+    serials: Vec<Serial>,
 }
 
 impl Switch {
@@ -113,11 +121,13 @@ impl Switch {
         let errors = Serialiser::new(Some(BitRate(8 * ICMP_PER_SECOND)), ICMP_PER_SECOND);
         let access = |node: &super::NodeConfig| Access {
             up: line(&config.default_link, node.uplink),
-            down: Serialiser::default(),
+            down: line(&config.default_link, node.downlink),
         };
+        let names = Names::default();
         let mut switch = Switch {
             seed: config.seed,
             addresses: config.nodes.iter().map(|n| (n.v4, n.v6)).collect(),
+            keys: config.nodes.iter().map(|n| draw::name(&n.name)).collect(),
             owners,
             resolver_at: config.resolver,
             resolver: Resolver::new(config.seed, &config.nodes, &config.names),
@@ -135,6 +145,8 @@ impl Switch {
             icmp: vec![errors; count],
             schedule: Schedule::default(),
             taps: Vec::new(),
+            serials: config.nodes.iter().map(|n| names.add(&n.name)).collect(),
+            names,
         };
         for (from, to, properties) in config.links {
             switch.check(from)?;
@@ -152,12 +164,21 @@ impl Switch {
         known.then_some(()).ok_or(FabricError::UnknownNode(node))
     }
 
+    fn check_trace(&self, properties: &LinkProperties) -> Result<(), FabricError> {
+        let known = |trace: &TraceIndex| (trace.0 as usize) < self.traces.len();
+        match properties.trace {
+            Some(trace) if !known(&trace) => Err(FabricError::UnknownTrace(trace)),
+            _ => Ok(()),
+        }
+    }
+
     /// The place of the link's state, made on first use.
     fn slot(&mut self, from: NodeIndex, to: NodeIndex) -> u32 {
         let at = from.at() * self.ports.len() + to.at();
         if self.table[at] == NONE {
             self.table[at] = self.slots.len() as u32;
-            let mut model = Link::new(self.seed, (from, to), self.default_link, &self.traces);
+            let id = draw::bits(self.keys[from.at()], &[self.keys[to.at()]]);
+            let mut model = Link::new(self.seed, id, self.default_link, &self.traces);
             model.begin_trace(self.traces_begin);
             self.slots.push(Slot {
                 model,
@@ -175,12 +196,7 @@ impl Switch {
         for change in changes {
             self.check(change.from)?;
             self.check(change.to)?;
-            if let Some(trace) = change.properties.trace {
-                let known = (trace.0 as usize) < self.traces.len();
-                known
-                    .then_some(())
-                    .ok_or(FabricError::UnknownTrace(trace))?;
-            }
+            self.check_trace(&change.properties)?;
         }
         for change in changes {
             let slot = self.slot(change.from, change.to);
@@ -319,14 +335,15 @@ impl Switch {
     fn show(&mut self, slot: u32, frame: &[u8], cause: Option<Cause>, now: u64) {
         if !self.taps.is_empty() {
             let LinkCounters { from, to, .. } = self.slots[slot as usize].counters;
-            self.taps
-                .retain(|tap| tap.see((from, to), frame, cause, now));
+            let link = (self.serials[from.at()], self.serials[to.at()]);
+            self.taps.retain(|tap| tap.see(link, frame, cause, now));
         }
     }
 
-    /// Names of the nodes.
-    pub(super) fn names(&self) -> Vec<String> {
-        self.resolver.node_names()
+    /// What a capture needs to know.
+    pub(super) fn to_capture(&self, filter: Filter) -> (Sieve, Names) {
+        let sieve = filter.sieve(|node| self.serials.get(node.at()).copied());
+        (sieve, self.names.clone())
     }
 
     /// Shows frames to one more.

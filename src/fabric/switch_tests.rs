@@ -9,13 +9,13 @@ use crate::units::Ratio;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const A: NodeIndex = NodeIndex(0);
-const B: NodeIndex = NodeIndex(1);
-const C: NodeIndex = NodeIndex(2);
-const MS: u64 = 1_000_000;
+pub(super) const A: NodeIndex = NodeIndex(0);
+pub(super) const B: NodeIndex = NodeIndex(1);
+pub(super) const C: NodeIndex = NodeIndex(2);
+pub(super) const MS: u64 = 1_000_000;
 const RESOLVER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
 
-fn four(node: NodeIndex) -> IpAddr {
+pub(super) fn four(node: NodeIndex) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(10, 77, 0, node.0 as u8 + 2))
 }
 
@@ -23,12 +23,13 @@ fn six(node: NodeIndex) -> IpAddr {
     IpAddr::V6(Ipv6Addr::from((0xfd77 << 112) + 2 + u128::from(node.0)))
 }
 
-fn config(uplink: Option<BitRate>) -> Config {
+pub(super) fn config(uplink: Option<BitRate>) -> Config {
     let node = |i: u8| NodeConfig {
         name: format!("n{i}"),
         v4: Ipv4Addr::new(10, 77, 0, i + 2),
         v6: Ipv6Addr::from((0xfd77 << 112) + 2 + u128::from(i)),
         uplink,
+        downlink: None,
     };
     Config {
         seed: 7,
@@ -47,7 +48,7 @@ fn config(uplink: Option<BitRate>) -> Config {
 }
 
 /// What is written back when `from` sends `packet`; what need not wait is counted as passed.
-fn send(s: &mut Switch, from: NodeIndex, packet: &[u8], now: u64) -> Option<Vec<u8>> {
+pub(super) fn send(s: &mut Switch, from: NodeIndex, packet: &[u8], now: u64) -> Option<Vec<u8>> {
     send_frame(s, from, &mut Frame::around(packet), now)
 }
 
@@ -62,16 +63,16 @@ fn send_frame(s: &mut Switch, from: NodeIndex, frame: &mut Frame, now: u64) -> O
     }
 }
 
-fn switch() -> Switch {
+pub(super) fn switch() -> Switch {
     Switch::new(config(None)).unwrap()
 }
 
-fn datagram(from: IpAddr, to: IpAddr) -> Vec<u8> {
+pub(super) fn datagram(from: IpAddr, to: IpAddr) -> Vec<u8> {
     packet::udp((from, 4000), (to, 4000), &[0; 72]).unwrap()
 }
 
 /// Everything that leaves until `now`, as (time, receiver).
-fn departures(switch: &mut Switch, now: u64) -> Vec<(u64, NodeIndex)> {
+pub(super) fn departures(switch: &mut Switch, now: u64) -> Vec<(u64, NodeIndex)> {
     let mut all = Vec::new();
     while let Some(departure) = switch.depart(now) {
         all.push((departure.due, departure.to));

@@ -12,12 +12,14 @@ use super::frame::Frame;
 use super::model::Cause;
 use super::switch::{Outcome, Switch};
 use super::sys::{self, Priority, Tun};
+use super::{Config, FabricError};
 use crate::id::NodeIndex;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
@@ -40,7 +42,10 @@ const PATIENCE_MS: u16 = 1000;
 
 pub(super) struct Worker {
     pub(super) switch: Switch,
-    pub(super) ports: Vec<Option<Arc<Tun>>>,
+    ports: Vec<Option<Port>>,
+    /// Whose device is watched under which token.
+    tokens: HashMap<u64, NodeIndex>,
+    attached: u64,
     pub(super) lag: LagSnapshot,
     pub(super) priority: Priority,
     pub(super) on_lost: Option<OnLost>,
@@ -52,6 +57,13 @@ pub(super) struct Worker {
     /// What the timer is set to.
     armed: Option<u64>,
     scratch: Frame,
+}
+
+/// A device and the token under which epoll reports it. Every attachment has a token of its own, so
+/// that an event of an earlier device, or of an earlier numbering, is nobody's.
+struct Port {
+    tun: Arc<Tun>,
+    token: u64,
 }
 
 /// The descriptor that wakes a worker after a command was queued.
@@ -73,7 +85,9 @@ impl Worker {
         epoll.add(&*wake, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
         Ok(Worker {
             switch,
-            ports: vec![None; nodes],
+            ports: (0..nodes).map(|_| None).collect(),
+            tokens: HashMap::new(),
+            attached: 0,
             lag: LagSnapshot::default(),
             priority: Priority::default(),
             on_lost: None,
@@ -108,7 +122,7 @@ impl Worker {
                     WAKE => {
                         let _ = self.wake.read();
                     }
-                    node => self.read(NodeIndex(node as u32), event.events()),
+                    token => self.read(token, event.events()),
                 }
                 // What is due belongs to the time before a command that may change the links.
                 self.deliver();
@@ -150,8 +164,11 @@ impl Worker {
         }
     }
 
-    fn read(&mut self, node: NodeIndex, ready: EpollFlags) {
-        let Some(tun) = self.ports.get(node.at()).cloned().flatten() else {
+    fn read(&mut self, token: u64, ready: EpollFlags) {
+        let Some(&node) = self.tokens.get(&token) else {
+            return;
+        };
+        let Some(tun) = self.ports[node.at()].as_ref().map(|p| Arc::clone(&p.tun)) else {
             return;
         };
         for _ in 0..BATCH {
@@ -189,7 +206,7 @@ impl Worker {
 
     /// Writes a frame to a node's device; why that failed.
     fn give(&self, to: NodeIndex, frame: &[u8]) -> Option<Cause> {
-        match self.ports[to.at()].as_ref().map(|tun| tun.send(frame)) {
+        match self.ports[to.at()].as_ref().map(|p| p.tun.send(frame)) {
             Some(Ok(_)) => None,
             None | Some(Err(Errno::EBADFD)) => Some(Cause::NoPort),
             Some(Err(_)) => Some(Cause::Device),
@@ -212,17 +229,55 @@ impl Worker {
     /// Takes over the device of a node; one it had before is closed.
     pub(super) fn attach(&mut self, node: NodeIndex, tun: Tun) -> nix::Result<()> {
         self.detach(node);
-        let event = EpollEvent::new(EpollFlags::EPOLLIN, u64::from(node.0));
+        let token = self.attached;
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, token);
         self.epoll.add(&tun, event)?;
-        self.ports[node.at()] = Some(Arc::new(tun));
+        self.attached += 1;
+        self.tokens.insert(token, node);
+        let tun = Arc::new(tun);
+        self.ports[node.at()] = Some(Port { tun, token });
+        Ok(())
+    }
+
+    /// All devices.
+    pub(super) fn devices(&self) -> Vec<(NodeIndex, Arc<Tun>)> {
+        let ports = self.ports.iter().zip(0..);
+        let device = |(port, node): (&Option<Port>, u32)| {
+            let port = port.as_ref()?;
+            Some((NodeIndex(node), Arc::clone(&port.tun)))
+        };
+        ports.filter_map(device).collect()
+    }
+
+    /// Another set of nodes: devices follow their nodes, those of nodes that are gone are closed.
+    pub(super) fn reconfigure(
+        &mut self,
+        config: Config,
+        was: &[Option<NodeIndex>],
+    ) -> Result<(), FabricError> {
+        let moves = self.switch.reconfigure(config, was, sys::now())?;
+        for (to, node) in moves.iter().zip(0..) {
+            if to.is_none() {
+                self.detach(NodeIndex(node));
+            }
+        }
+        let mut ports: Vec<_> = was.iter().map(|_| None).collect();
+        for (port, to) in std::mem::take(&mut self.ports).into_iter().zip(moves) {
+            if let (Some(port), Some(to)) = (port, to) {
+                self.tokens.insert(port.token, to);
+                ports[to.at()] = Some(port);
+            }
+        }
+        self.ports = ports;
         Ok(())
     }
 
     /// Closes the device of a node, if it has one; the kernel removes it.
     pub(super) fn detach(&mut self, node: NodeIndex) {
-        if let Some(tun) = self.ports.get_mut(node.at()).and_then(Option::take) {
+        if let Some(port) = self.ports.get_mut(node.at()).and_then(Option::take) {
+            self.tokens.remove(&port.token);
             // Before closing: a sampler may hold the descriptor for another moment.
-            let _ = self.epoll.delete(&*tun);
+            let _ = self.epoll.delete(&*port.tun);
         }
     }
 

@@ -118,6 +118,7 @@ pub fn config(nodes: u32, default_link: LinkProperties) -> Config {
         v4: four(NodeIndex(i)),
         v6: six(NodeIndex(i)),
         uplink: None,
+        downlink: None,
     };
     let all = (0..nodes).map(NodeIndex).collect();
     Config {

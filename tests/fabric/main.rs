@@ -9,6 +9,7 @@
 mod figures;
 mod harm;
 mod lab;
+mod reconfigure;
 
 use lab::*;
 use netlab::fabric::LinkChange;

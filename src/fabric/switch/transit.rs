@@ -72,8 +72,8 @@ impl Switch {
             bytes: parts.map_or(plain, |p| p.bytes()) as u32,
         };
         let link = &mut self.slots[slot as usize];
-        let (from, to) = (link.counters.from, link.counters.to);
-        let seen = self.flows.of(from, to, header.flow);
+        let to = link.counters.to;
+        let seen = self.flows.of(link.model.id(), header.flow);
         match link.model.pass_together(now, u64::from(wire.packets), seen) {
             Verdict::Deliver(arrival) => {
                 let waits = arrival.at > now || self.schedule.next_due().is_some_and(|d| d <= now);
@@ -115,8 +115,7 @@ impl Switch {
         now: u64,
     ) -> Option<u32> {
         let link = &mut self.slots[slot as usize];
-        let (from, to) = (link.counters.from, link.counters.to);
-        let seen = self.flows.of(from, to, header.flow);
+        let seen = self.flows.of(link.model.id(), header.flow);
         let bytes = offload::packet(frame).len();
         let Fate { first, copy } = link.model.pass(sent, bytes, header.flow, seen);
         let twin = copy.map(|verdict| {
