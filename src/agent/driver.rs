@@ -2,10 +2,13 @@
 //!
 //! Owns devices, pins, connections, the open record and the position on disk. Must not decide.
 
+mod adopt;
+
+use self::adopt::Moves;
 use super::core::{Action, Core, Input};
 use super::desire::Operation;
 use super::doors::TO_CLIENT;
-use super::identity::{Caller, Identity};
+use super::identity::{Caller, Identity, Seat};
 use super::position::{self, Position};
 use super::recorder::Recorder;
 use super::{AgentError, sys, watch};
@@ -13,6 +16,7 @@ use crate::engine::{Engine, EngineError};
 use crate::fabric::wire::{WireSpec, wire};
 use crate::fabric::{Fabric, Tun};
 use crate::id::NodeIndex;
+use crate::plan::Adoption;
 use crate::record::event::Event;
 use crate::record::stream::{Reply, Request};
 use netlab_protocol::control::ToNode;
@@ -22,7 +26,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{spawn_blocking, spawn_local};
 use tokio::time::{Instant, timeout};
 
@@ -37,8 +41,10 @@ const BATCH: usize = 64;
 
 /// What arrives at the driver.
 pub(super) enum Message {
-    /// For the core alone.
+    /// For the core alone, about no node by its place.
     Input(Input),
+    /// For the core alone, about a node by its place after so many adoptions.
+    OfNode { epoch: u32, input: Input },
     /// A caller at the gate.
     Knock {
         knock: u64,
@@ -47,6 +53,7 @@ pub(super) enum Message {
     },
     /// A wiring is over.
     Wired {
+        epoch: u32,
         node: NodeIndex,
         serial: u64,
         result: Result<Wired, String>,
@@ -62,10 +69,12 @@ pub(super) enum Message {
     Client {
         client: u64,
         request: Request,
+        /// What follows [`Request::Adopt`].
+        adoption: Option<Box<Adoption>>,
         sender: mpsc::Sender<Outgoing>,
     },
-    /// Packets dropped by devices since each was wired.
-    Drops(Vec<(NodeIndex, u64)>),
+    /// Packets dropped by devices since each was wired, by places after so many adoptions.
+    Drops(u32, Vec<(NodeIndex, u64)>),
 }
 
 /// Answer to a caller at the gate; none: hang up.
@@ -117,6 +126,10 @@ pub(super) struct Driver<E> {
     pub state: PathBuf,
     pub ttl: Option<Duration>,
     pub instance: String,
+    /// What limits the callers of the doors for nodes.
+    pub rooms: Vec<Arc<Semaphore>>,
+    most_nodes: usize,
+    moves: Moves,
     sender: mpsc::Sender<Message>,
     knocks: HashMap<u64, Waiting>,
     tuns: HashMap<u64, Wired>,
@@ -142,7 +155,7 @@ impl<E: Engine + 'static> Driver<E> {
         lease: (Option<Duration>, String),
         sender: mpsc::Sender<Message>,
     ) -> Driver<E> {
-        let ports = core.lab.nodes.iter().map(|_| Port::default()).collect();
+        let ports: Vec<Port> = core.lab.nodes.iter().map(|_| Port::default()).collect();
         Driver {
             core,
             engine,
@@ -152,6 +165,9 @@ impl<E: Engine + 'static> Driver<E> {
             state: places.state.clone(),
             ttl: lease.0,
             instance: lease.1,
+            rooms: Vec::new(),
+            most_nodes: ports.len(),
+            moves: Moves::default(),
             sender,
             knocks: HashMap::new(),
             tuns: HashMap::new(),
@@ -209,36 +225,30 @@ impl<E: Engine + 'static> Driver<E> {
     pub fn take(&mut self, message: Message) -> Result<(), AgentError> {
         let input = match message {
             Message::Input(input) => input,
+            Message::OfNode { epoch, mut input } => {
+                if let Some(place) = input.node_mut() {
+                    let Some(now) = self.moves.place(epoch, *place) else {
+                        return Ok(());
+                    };
+                    *place = now;
+                }
+                input
+            }
             Message::Knock {
                 knock,
                 caller,
                 answer,
-            } => {
-                let (node, container, netns) =
-                    (caller.node, caller.container.clone(), caller.netns);
-                let caller = Some(caller);
-                self.knocks.insert(knock, Waiting { caller, answer });
-                self.core.handle(
-                    sys::now(),
-                    Input::Knock {
-                        knock,
-                        node,
-                        container,
-                        netns,
-                    },
-                );
-                self.act()?;
-                // Whoever is not wired now does not need its namespace held.
-                if let Some(waiting) = self.knocks.get_mut(&knock) {
-                    waiting.caller = None;
-                }
-                return Ok(());
-            }
+            } => return self.take_knock(knock, caller, answer),
             Message::Wired {
+                epoch,
                 node,
                 serial,
                 result,
             } => {
+                // With nobody to give it to the device is closed.
+                let Some(node) = self.moves.place(epoch, node) else {
+                    return Ok(());
+                };
                 let result = result.map(|wired| {
                     let netns = wired.netns;
                     self.tuns.insert(serial, wired);
@@ -266,12 +276,18 @@ impl<E: Engine + 'static> Driver<E> {
             Message::Client {
                 client,
                 request,
+                adoption,
                 sender,
             } => {
                 self.clients.insert(client, sender);
-                Input::Request { client, request }
+                match adoption {
+                    Some(adoption) => Input::Adopt { client, adoption },
+                    None => Input::Request { client, request },
+                }
             }
-            Message::Drops(drops) => Input::Drops {
+            // The next second's are of this lab again.
+            Message::Drops(epoch, _) if epoch != self.moves.epoch() => return Ok(()),
+            Message::Drops(_, drops) => Input::Drops {
                 total: self.add_drops(&drops),
             },
         };
@@ -285,12 +301,44 @@ impl<E: Engine + 'static> Driver<E> {
         self.act()
     }
 
-    /// Does what the core has decided, in its order.
-    pub fn act(&mut self) -> Result<(), AgentError> {
-        while let Some(action) = self.core.next_action() {
-            self.do_one(action)?;
+    fn take_knock(
+        &mut self,
+        knock: u64,
+        caller: Caller,
+        answer: oneshot::Sender<GateAnswer>,
+    ) -> Result<(), AgentError> {
+        // Who is hung up on knocks again, if it still is of the lab.
+        let Some(node) = self.moves.place(caller.epoch, caller.node) else {
+            return Ok(());
+        };
+        let input = Input::Knock {
+            knock,
+            node,
+            container: caller.container.clone(),
+            netns: caller.netns,
+        };
+        let caller = Some(caller);
+        self.knocks.insert(knock, Waiting { caller, answer });
+        self.core.handle(sys::now(), input);
+        self.act()?;
+        // Whoever is not wired now does not need its namespace held.
+        if let Some(waiting) = self.knocks.get_mut(&knock) {
+            waiting.caller = None;
         }
         Ok(())
+    }
+
+    /// Does what the core has decided, in its order.
+    pub fn act(&mut self) -> Result<(), AgentError> {
+        loop {
+            while let Some(action) = self.core.next_action() {
+                self.do_one(action)?;
+            }
+            let Some((client, adoption)) = self.core.due_adoption() else {
+                return Ok(());
+            };
+            self.adopt(client, *adoption)?;
+        }
     }
 
     fn do_one(&mut self, action: Action) -> Result<(), AgentError> {
@@ -371,6 +419,7 @@ impl<E: Engine + 'static> Driver<E> {
             .get_mut(&knock)
             .and_then(|waiting| waiting.caller.take());
         let (spec, inbox) = (self.wire_spec(node), self.sender.clone());
+        let epoch = self.moves.epoch();
         spawn_local(async move {
             let result = match caller {
                 Some(caller) => wire_caller(caller, spec).await,
@@ -378,6 +427,7 @@ impl<E: Engine + 'static> Driver<E> {
             };
             let _ = inbox
                 .send(Message::Wired {
+                    epoch,
                     node,
                     serial,
                     result,
@@ -389,11 +439,13 @@ impl<E: Engine + 'static> Driver<E> {
     fn wire_container(&mut self, node: NodeIndex, container: String, serial: u64) {
         let (spec, inbox) = (self.wire_spec(node), self.sender.clone());
         let (engine, identity) = (Rc::clone(&self.engine), Rc::clone(&self.identity));
+        let epoch = self.moves.epoch();
         spawn_local(async move {
             let result = async {
                 let state = engine.inspect(&container).await.map_err(|e| said(&e))?;
                 let pid = state.map_or(0, |state| state.pid);
-                let caller = identity.open(pid, node, container).map_err(|e| said(&e))?;
+                let seat = Seat { epoch, node };
+                let caller = identity.open(pid, seat, container).map_err(|e| said(&e))?;
                 wire_caller(caller, spec).await
             };
             let result = result.await;
@@ -402,6 +454,7 @@ impl<E: Engine + 'static> Driver<E> {
             }
             let _ = inbox
                 .send(Message::Wired {
+                    epoch,
                     node,
                     serial,
                     result,
@@ -424,8 +477,10 @@ impl<E: Engine + 'static> Driver<E> {
 
     /// Holds the namespace of a node, so that its kernel goes on answering when its processes end.
     fn pin(&mut self, node: NodeIndex) {
+        let epoch = self.moves.epoch();
+        let seat = Seat { epoch, node };
         let port = &mut self.ports[node.at()];
-        let why = match self.identity.open(port.pid, node, port.container.clone()) {
+        let why = match self.identity.open(port.pid, seat, port.container.clone()) {
             Ok(caller) if caller.netns == port.netns => {
                 port.pin = Some(caller.namespace);
                 return;
@@ -446,6 +501,7 @@ impl<E: Engine + 'static> Driver<E> {
 
     fn operate(&mut self, node: NodeIndex, container: String, serial: u64, operation: Operation) {
         let (engine, inbox) = (Rc::clone(&self.engine), self.sender.clone());
+        let epoch = self.moves.epoch();
         spawn_local(async move {
             let result = match operation {
                 Operation::Kill => engine.kill(&container, "SIGKILL").await,
@@ -454,24 +510,25 @@ impl<E: Engine + 'static> Driver<E> {
                 Operation::Unpause => engine.unpause(&container).await,
                 Operation::Start => engine.start(&container).await,
             };
-            if let Some(seen) = watch::see(&*engine, node, container).await {
-                let _ = inbox.send(Message::Input(seen)).await; // the agent may be ending
+            if let Some(input) = watch::see(&*engine, node, container).await {
+                let _ = inbox.send(Message::OfNode { epoch, input }).await; // the agent may be ending
             }
             let result = result.map_err(|error| said(&error));
-            let done = Input::Done {
+            let input = Input::Done {
                 node,
                 serial,
                 result,
             };
-            let _ = inbox.send(Message::Input(done)).await;
+            let _ = inbox.send(Message::OfNode { epoch, input }).await;
         });
     }
 
     fn inspect(&self, node: NodeIndex, container: String) {
         let (engine, inbox) = (Rc::clone(&self.engine), self.sender.clone());
+        let epoch = self.moves.epoch();
         spawn_local(async move {
-            if let Some(seen) = watch::see(&*engine, node, container).await {
-                let _ = inbox.send(Message::Input(seen)).await; // the agent may be ending
+            if let Some(input) = watch::see(&*engine, node, container).await {
+                let _ = inbox.send(Message::OfNode { epoch, input }).await; // the agent may be ending
             }
         });
     }
@@ -522,9 +579,10 @@ impl<E: Engine + 'static> Driver<E> {
 
     fn sample_drops(&self) {
         let (fabric, inbox) = (Arc::clone(&self.fabric), self.sender.clone());
+        let epoch = self.moves.epoch();
         spawn_blocking(move || {
             if let Ok(drops) = fabric.undeclared_drops() {
-                let _ = inbox.blocking_send(Message::Drops(drops)); // the agent may be ending
+                let _ = inbox.blocking_send(Message::Drops(epoch, drops)); // the agent may be ending
             }
         });
     }

@@ -15,6 +15,7 @@
 //! Everything the core knows came as an [`core::Input`]; everything it wants leaves as an
 //! [`core::Action`]. So whole lives of labs are tested without engine, network or clock.
 
+mod adopt;
 mod apply;
 mod attach;
 mod collect;
@@ -189,7 +190,7 @@ async fn serve_locally<E: Engine + 'static>(
     let identity = Rc::new(Identity::new(Rc::clone(&engine), &config.instance, &lab));
     let recorder = Recorder::new(places.state.join("runs"), capabilities, config.build);
     let (sender, inbox) = mpsc::channel(INBOX);
-    watch_devices(&fabric, &sender)?;
+    watch_devices(&fabric, &sender, 0)?;
 
     let mut core = Core::new(lab, boot.clone(), created);
     core.runs = recorder.ids();
@@ -216,7 +217,7 @@ async fn serve_locally<E: Engine + 'static>(
         core, engine, identity, fabric, recorder, &places, lease, sender,
     );
     driver.act()?;
-    doors
+    driver.rooms = doors
         .open(&places.gate, &places.state)
         .map_err(AgentError::Socket)?;
     tokio::task::spawn_local(watched);
@@ -225,10 +226,15 @@ async fn serve_locally<E: Engine + 'static>(
 }
 
 /// A device that vanishes is told to the driver, whatever the engine says.
-fn watch_devices(fabric: &Fabric, sender: &mpsc::Sender<Message>) -> Result<(), AgentError> {
+fn watch_devices(
+    fabric: &Fabric,
+    sender: &mpsc::Sender<Message>,
+    epoch: u32,
+) -> Result<(), AgentError> {
     let sender = sender.clone();
     fabric.on_lost_device(move |node| {
-        let lost = Message::Input(self::core::Input::DeviceLost { node });
+        let input = self::core::Input::DeviceLost { node };
+        let lost = Message::OfNode { epoch, input };
         let _ = sender.try_send(lost); // the engine's die event says the same
     })?;
     Ok(())

@@ -379,6 +379,7 @@ impl World {
             15,
             Input::Died {
                 node,
+                container: format!("c{}", node.0),
                 exit_code: 137,
             },
         );

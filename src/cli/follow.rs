@@ -65,7 +65,7 @@ pub async fn follow<E: Engine>(
             Some(Reply::Refused { why }) => {
                 return Err(Failure::usage(why, "`netlab up FILE` plays a scenario"));
             }
-            Some(Reply::Status(_) | Reply::Playing { .. } | Reply::Stopped) => {}
+            Some(Reply::Status(_) | Reply::Playing { .. } | Reply::Adopted | Reply::Stopped) => {}
             None => return Err(Failure::Bug("a run ended without saying so".into())),
         }
     }

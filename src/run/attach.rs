@@ -13,6 +13,8 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// Longest line that is accepted, in bytes.
 const MAX_LINE: usize = 4 << 20;
+/// Bytes per second that a connection to an agent carries at least.
+const SLOWEST: u64 = 1 << 20;
 /// A followed agent says something every second; after this much silence it is asked again. Needed
 /// also on healthy engines: when the agent's process is killed, the engine (seen with 20.10) may
 /// leave the exec stream open for ever.
@@ -93,6 +95,15 @@ pub async fn open<E: Engine>(
     agent: &str,
     request: &Request,
 ) -> Result<Replies, AttachError> {
+    open_with(engine, agent, (request, &[])).await
+}
+
+/// The same with the bytes that the request announces.
+async fn open_with<E: Engine>(
+    engine: &E,
+    agent: &str,
+    (request, payload): (&Request, &[u8]),
+) -> Result<Replies, AttachError> {
     let command = [AGENT_PROGRAM, "agent", "attach"];
     let spec = ExecSpec {
         command: command.map(str::to_owned).to_vec(),
@@ -104,11 +115,13 @@ pub async fn open<E: Engine>(
     line.push(b'\n');
     let send = async {
         exec.input.write_all(&line).await?;
+        exec.input.write_all(payload).await?;
         exec.input.flush().await
     };
-    match timeout(SILENCE, send).await {
+    let patience = SILENCE + Duration::from_secs(payload.len() as u64 / SLOWEST);
+    match timeout(patience, send).await {
         Ok(sent) => sent.map_err(AttachError::Send)?,
-        Err(_) => return Err(AttachError::Late(SILENCE)),
+        Err(_) => return Err(AttachError::Late(patience)),
     }
     Ok(Replies {
         exec,
@@ -174,10 +187,23 @@ pub async fn ask<E: Engine>(
     request: &Request,
     within: Duration,
 ) -> Result<Reply, AttachError> {
+    ask_with(engine, agent, (request, &[]), within).await
+}
+
+/// The same with the bytes that the request announces.
+///
+/// # Errors
+/// As [`ask`].
+pub async fn ask_with<E: Engine>(
+    engine: &E,
+    agent: &str,
+    request: (&Request, &[u8]),
+    within: Duration,
+) -> Result<Reply, AttachError> {
     let deadline = Instant::now() + within;
     loop {
         let attempt = async {
-            let mut replies = open(engine, agent, request).await?;
+            let mut replies = open_with(engine, agent, request).await?;
             replies.next(within).await
         };
         let error = match timeout_at(deadline, attempt).await {
@@ -282,7 +308,9 @@ impl<E: Engine> Follower<'_, E> {
             Reply::Ended { .. } => self.ended = true,
             Reply::Refused { .. } => self.ended = true,
             Reply::Progress(_) | Reply::Status(_) => {}
-            Reply::Playing { .. } | Reply::Stopped => return Err(AttachError::unexpected(&reply)),
+            Reply::Playing { .. } | Reply::Adopted | Reply::Stopped => {
+                return Err(AttachError::unexpected(&reply));
+            }
         }
         Ok(Some(reply))
     }

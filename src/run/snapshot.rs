@@ -18,6 +18,16 @@ pub async fn snapshot<E: Engine>(
     let containers = engine
         .containers(&[(labels::LAB, lab.name.as_str())])
         .await?;
+    let agent = containers
+        .iter()
+        .map(found)
+        .find(|found| found.node == labels::AGENT);
+    // Another build's files may say something else.
+    let readable = agent.filter(|agent| agent.build == options.build && !agent.never_started);
+    let running = match readable {
+        Some(agent) => super::volume::running(engine, &agent.id).await?,
+        None => None,
+    };
     let mut images = Vec::new();
     for tag in [&options.agent_image, &options.node_image] {
         if engine.image(tag).await?.is_some() {
@@ -45,6 +55,7 @@ pub async fn snapshot<E: Engine>(
     }
     Ok(Snapshot {
         containers: containers.iter().map(found).collect(),
+        running,
         images,
         user_images,
     })
