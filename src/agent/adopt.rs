@@ -144,3 +144,7 @@ impl Core {
         self.state.note_ready();
     }
 }
+
+#[cfg(test)]
+#[path = "adopt_tests.rs"]
+mod tests;
