@@ -2,10 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "plan/labs.rs"]
-#[allow(dead_code)]
-mod labs;
-
 use netlab::lab::{self, Lab};
 use netlab::plan::{self, Found, Options, Plan, Running, Snapshot, labels as keys};
 use netlab::spec::{LoadOptions, Source};

@@ -3,6 +3,7 @@
 //! Owns devices, pins, connections, the open record and the position on disk. Must not decide.
 
 mod adopt;
+mod wiring;
 
 use self::adopt::Moves;
 use super::core::{Action, Core, Input};
@@ -13,7 +14,6 @@ use super::position::{self, Position};
 use super::recorder::Recorder;
 use super::{AgentError, sys, watch};
 use crate::engine::{Engine, EngineError};
-use crate::fabric::wire::{WireSpec, wire};
 use crate::fabric::{Fabric, Tun};
 use crate::id::NodeIndex;
 use crate::plan::Adoption;
@@ -21,19 +21,15 @@ use crate::record::event::Event;
 use crate::record::stream::{Reply, Request};
 use netlab_protocol::control::ToNode;
 use std::collections::HashMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{spawn_blocking, spawn_local};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-/// A namespace is wired within this time, or the attempt has failed.
-const WIRING: Duration = Duration::from_secs(10);
-/// Pause before a running container is wired again after a failure.
-const AGAIN: Duration = Duration::from_millis(500);
 /// The position is written at least this often: it is the sign of life.
 const SIGN_OF_LIFE: u64 = 1_000_000_000;
 /// Messages taken before the clock is looked at again.
@@ -408,89 +404,6 @@ impl<E: Engine + 'static> Driver<E> {
         Ok(())
     }
 
-    fn wire_spec(&self, node: NodeIndex) -> WireSpec {
-        let addresses = self.core.lab.nodes[node.at()].addresses;
-        WireSpec::new(addresses.v4, addresses.v6)
-    }
-
-    fn wire_knock(&mut self, node: NodeIndex, knock: u64, serial: u64) {
-        let caller = self
-            .knocks
-            .get_mut(&knock)
-            .and_then(|waiting| waiting.caller.take());
-        let (spec, inbox) = (self.wire_spec(node), self.sender.clone());
-        let epoch = self.moves.epoch();
-        spawn_local(async move {
-            let result = match caller {
-                Some(caller) => wire_caller(caller, spec).await,
-                None => Err("its gate hung up".into()),
-            };
-            let _ = inbox
-                .send(Message::Wired {
-                    epoch,
-                    node,
-                    serial,
-                    result,
-                })
-                .await; // the agent may be ending
-        });
-    }
-
-    fn wire_container(&mut self, node: NodeIndex, container: String, serial: u64) {
-        let (spec, inbox) = (self.wire_spec(node), self.sender.clone());
-        let (engine, identity) = (Rc::clone(&self.engine), Rc::clone(&self.identity));
-        let epoch = self.moves.epoch();
-        spawn_local(async move {
-            let result = async {
-                let state = engine.inspect(&container).await.map_err(|e| said(&e))?;
-                let pid = state.map_or(0, |state| state.pid);
-                let seat = Seat { epoch, node };
-                let caller = identity.open(pid, seat, container).map_err(|e| said(&e))?;
-                wire_caller(caller, spec).await
-            };
-            let result = result.await;
-            if result.is_err() {
-                tokio::time::sleep(AGAIN).await;
-            }
-            let _ = inbox
-                .send(Message::Wired {
-                    epoch,
-                    node,
-                    serial,
-                    result,
-                })
-                .await; // the agent may be ending
-        });
-    }
-
-    fn attach(&mut self, node: NodeIndex, serial: u64) -> Result<(), AgentError> {
-        let Some(Wired { tun, pid, netns }) = self.tuns.remove(&serial) else {
-            return Ok(());
-        };
-        let member = &self.core.state.members[node.at()];
-        let port = &mut self.ports[node.at()];
-        (port.pid, port.netns, port.drops) = (pid, netns, 0);
-        port.container = member.container.clone().unwrap_or_default();
-        self.fabric.attach(node, tun)?;
-        Ok(())
-    }
-
-    /// Holds the namespace of a node, so that its kernel goes on answering when its processes end.
-    fn pin(&mut self, node: NodeIndex) {
-        let epoch = self.moves.epoch();
-        let seat = Seat { epoch, node };
-        let port = &mut self.ports[node.at()];
-        let why = match self.identity.open(port.pid, seat, port.container.clone()) {
-            Ok(caller) if caller.netns == port.netns => {
-                port.pin = Some(caller.namespace);
-                return;
-            }
-            Ok(_) => "its network has changed".to_owned(),
-            Err(why) => said(&why),
-        };
-        self.core.handle(sys::now(), Input::PinFailed { node, why });
-    }
-
     fn tell_program(&mut self, conn: u64, message: ToNode) {
         let full = |sender: &mpsc::Sender<ToNode>| sender.try_send(message).is_err();
         if self.programs.get(&conn).is_some_and(full) {
@@ -601,18 +514,6 @@ impl<E: Engine + 'static> Driver<E> {
             self.written = Some(position);
         }
         Ok(())
-    }
-}
-
-async fn wire_caller(caller: Caller, spec: WireSpec) -> Result<Wired, String> {
-    let (pid, netns) = (caller.pid, caller.netns);
-    // The namespace is closed with `caller`, whatever comes of the wiring.
-    let wiring = spawn_blocking(move || wire(caller.namespace.as_fd(), &spec));
-    match timeout(WIRING, wiring).await {
-        Err(_) => Err(format!("it took more than {}s", WIRING.as_secs())),
-        Ok(Err(error)) => Err(said(&error)),
-        Ok(Ok(Err(error))) => Err(said(&error)),
-        Ok(Ok(Ok(tun))) => Ok(Wired { tun, pid, netns }),
     }
 }
 

@@ -13,8 +13,10 @@ use crate::lab::Lab;
 use crate::plan::{self, Options, Plan, Snapshot};
 use crate::record::{Run, home};
 use crate::report::{self, Summary};
+use crate::run::attach::Line;
 use crate::run::{self, CONCURRENCY, READY_TIMEOUT, RunEvent, RunFailed, Started};
 use clap::Args;
+use std::cell::Cell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -102,6 +104,7 @@ struct Up<'a> {
     options: Options,
     snapshot: Snapshot,
     plan: Plan,
+    line: Cell<Option<Line>>,
 }
 
 /// Starts the lab, plays it, and says what came out.
@@ -144,7 +147,7 @@ async fn prepare<'a>(
     let images = connect::own_images(&context.owner, &info.architecture)?;
     let socket = arguments.settings.socket(&info.endpoint);
     let options = plan_options(context, &arguments.settings, &images, socket, true);
-    let snapshot = run::snapshot(&engine, &topology.lab, &options).await?;
+    let (snapshot, line) = run::look(&engine, &topology.lab, &options).await?;
     let plan = plan::up(&topology.lab, &snapshot, &options)?;
     Ok(Up {
         context,
@@ -156,6 +159,7 @@ async fn prepare<'a>(
         options,
         snapshot,
         plan,
+        line: Cell::new(line),
     })
 }
 
@@ -180,7 +184,7 @@ async fn start(
         cancel: cancel.clone(),
         on_event: &on_event,
     };
-    let walking = run::up(&up.engine, &up.plan, &walk);
+    let walking = run::up_on(&up.engine, &up.plan, &walk, up.line.take());
     tokio::pin!(walking);
     let (result, signal) = tokio::select! {
         result = &mut walking => (result, None),

@@ -1,6 +1,6 @@
 //! Tells a lab's agent what the lab is from now on.
 
-use super::attach::{self, AttachError};
+use super::attach::{self, AttachError, Line};
 use super::{Context, Failure};
 use crate::engine::Engine;
 use crate::id::Name;
@@ -11,10 +11,11 @@ use std::time::Duration;
 /// A playing run heals and delivers its last reports first.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Has the agent adopt the lab of `context`.
+/// Has the agent adopt the lab of `context`; over `line`, when there is one already.
 pub(super) async fn adopt<E: Engine>(
     engine: &E,
     agent: &str,
+    line: Option<Line>,
     (from, leaving, starting): (&str, &[Leaving], &[Name]),
     context: &Context<'_>,
 ) -> Result<(), Failure> {
@@ -34,7 +35,16 @@ pub(super) async fn adopt<E: Engine>(
         serde_json::to_vec(&adoption).map_err(|source| failed(AttachError::Send(source.into())))?;
     let bytes = payload.len() as u64;
     let request = (&Request::Adopt { bytes }, payload.as_slice());
-    match attach::ask_with(engine, agent, request, PATIENCE).await {
+    let quick = match line {
+        Some(line) => line.ask(request, PATIENCE).await.ok(),
+        None => None,
+    };
+    // A line that broke meanwhile is no reason to give up: to be told twice does no harm.
+    let reply = match quick {
+        Some(reply) => Ok(reply),
+        None => attach::ask_with(engine, agent, request, PATIENCE).await,
+    };
+    match reply {
         Ok(Reply::Adopted) => Ok(()),
         Ok(Reply::Refused { why }) => Err(Failure::Refused(why)),
         Ok(other) => Err(failed(AttachError::unexpected(&other))),

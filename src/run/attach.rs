@@ -102,33 +102,65 @@ pub async fn open<E: Engine>(
 async fn open_with<E: Engine>(
     engine: &E,
     agent: &str,
-    (request, payload): (&Request, &[u8]),
+    request: (&Request, &[u8]),
 ) -> Result<Replies, AttachError> {
-    let command = [AGENT_PROGRAM, "agent", "attach"];
-    let spec = ExecSpec {
-        command: command.map(str::to_owned).to_vec(),
-        tty: false,
-        stdin: true,
-    };
-    let mut exec = engine.exec(agent, &spec).await.map_err(AttachError::Open)?;
-    let mut line = serde_json::to_vec(request).unwrap_or_default();
-    line.push(b'\n');
-    let send = async {
-        exec.input.write_all(&line).await?;
-        exec.input.write_all(payload).await?;
-        exec.input.flush().await
-    };
-    let patience = SILENCE + Duration::from_secs(payload.len() as u64 / SLOWEST);
-    match timeout(patience, send).await {
-        Ok(sent) => sent.map_err(AttachError::Send)?,
-        Err(_) => return Err(AttachError::Late(patience)),
+    Line::open(engine, agent).await?.say(request).await
+}
+
+/// A connection to an agent on which nothing was said yet. Making one takes most of the time that a
+/// request takes; the agent waits ten seconds for the request.
+pub struct Line(Exec);
+
+impl Line {
+    /// Connects to the agent in container `agent`.
+    ///
+    /// # Errors
+    /// [`AttachError::Open`].
+    pub async fn open<E: Engine>(engine: &E, agent: &str) -> Result<Line, AttachError> {
+        let command = [AGENT_PROGRAM, "agent", "attach"];
+        let spec = ExecSpec {
+            command: command.map(str::to_owned).to_vec(),
+            tty: false,
+            stdin: true,
+        };
+        let exec = engine.exec(agent, &spec).await.map_err(AttachError::Open)?;
+        Ok(Line(exec))
     }
-    Ok(Replies {
-        exec,
-        line: Vec::new(),
-        searched: 0,
-        stderr: String::new(),
-    })
+
+    /// Sends a request and the bytes that it announces.
+    async fn say(self, (request, payload): (&Request, &[u8])) -> Result<Replies, AttachError> {
+        let Line(mut exec) = self;
+        let mut line = serde_json::to_vec(request).unwrap_or_default();
+        line.push(b'\n');
+        let send = async {
+            exec.input.write_all(&line).await?;
+            exec.input.write_all(payload).await?;
+            exec.input.flush().await
+        };
+        let patience = SILENCE + Duration::from_secs(payload.len() as u64 / SLOWEST);
+        match timeout(patience, send).await {
+            Ok(sent) => sent.map_err(AttachError::Send)?,
+            Err(_) => return Err(AttachError::Late(patience)),
+        }
+        Ok(Replies {
+            exec,
+            line: Vec::new(),
+            searched: 0,
+            stderr: String::new(),
+        })
+    }
+
+    /// Asks once and returns the first reply.
+    ///
+    /// # Errors
+    /// Any but [`AttachError::Open`].
+    pub async fn ask(
+        self,
+        request: (&Request, &[u8]),
+        within: Duration,
+    ) -> Result<Reply, AttachError> {
+        self.say(request).await?.next(within).await
+    }
 }
 
 impl Replies {

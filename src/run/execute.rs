@@ -1,5 +1,6 @@
 //! Carries out operations: each as soon as those before it are over, a bounded number at once.
 
+use super::attach::Line;
 use super::{Context, Failure, RunEvent, Started, ready};
 use crate::engine::{Engine, EngineError, LogOptions};
 use crate::id::{Name, NodeIndex};
@@ -9,7 +10,7 @@ use crate::plan::{
 };
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,8 @@ pub(super) struct Walk<'a, E> {
     engine: &'a E,
     context: &'a Context<'a>,
     made: RefCell<Made>,
+    /// To the agent, before it is used.
+    line: Cell<Option<Line>>,
 }
 
 /// What the walk has made or found.
@@ -38,7 +41,7 @@ struct Made {
 }
 
 impl<'a, E: Engine> Walk<'a, E> {
-    pub(super) fn new(engine: &'a E, context: &'a Context<'a>) -> Walk<'a, E> {
+    pub(super) fn new(engine: &'a E, context: &'a Context<'a>, line: Option<Line>) -> Walk<'a, E> {
         let found = &context.snapshot.containers;
         let agent = found.iter().find(|found| found.node == labels::AGENT);
         let made = Made {
@@ -52,6 +55,7 @@ impl<'a, E: Engine> Walk<'a, E> {
             engine,
             context,
             made: RefCell::new(made),
+            line: Cell::new(line),
         }
     }
 
@@ -263,7 +267,8 @@ impl<'a, E: Engine> Walk<'a, E> {
 
     async fn adopt(&self, what: (&str, &[plan::Leaving], &[Name])) -> Result<(), Failure> {
         let agent = self.agent()?;
-        let adopt = super::adopt::adopt(self.engine, &agent, what, self.context);
+        let line = self.line.take();
+        let adopt = super::adopt::adopt(self.engine, &agent, line, what, self.context);
         self.unless_cancelled(adopt).await
     }
 

@@ -17,7 +17,7 @@ mod undo;
 mod volume;
 
 pub use down::{DownFailed, Removed, Scope, down};
-pub use snapshot::{agent_of, found, snapshot};
+pub use snapshot::{agent_of, found, look, snapshot};
 pub use volume::lab_of;
 
 use crate::engine::image::OwnImages;
@@ -179,7 +179,20 @@ pub async fn up<E: Engine>(
     plan: &Plan,
     context: &Context<'_>,
 ) -> Result<Started, RunFailed> {
-    let walk = execute::Walk::new(engine, context);
+    up_on(engine, plan, context, None).await
+}
+
+/// The same over a connection to the lab's agent that was made before.
+///
+/// # Errors
+/// As [`up`].
+pub async fn up_on<E: Engine>(
+    engine: &E,
+    plan: &Plan,
+    context: &Context<'_>,
+    line: Option<attach::Line>,
+) -> Result<Started, RunFailed> {
+    let walk = execute::Walk::new(engine, context, line);
     match walk.all(plan).await {
         Ok(()) => Ok(walk.started()),
         Err(cause) => {
