@@ -429,3 +429,89 @@ async fn a_dead_agent_is_an_error_in_time() {
     assert!(begun.elapsed() < 60 * within, "it never gives up");
     assert_eq!(error.to_string(), "the agent cannot be reached");
 }
+
+/// A convergence that fails leaves the lab as far as it has come; the next `up` does the rest, and
+/// touches nothing else.
+#[tokio::test]
+async fn a_lab_that_changes_is_not_undone_but_completed() {
+    let engine = Fake::new();
+    let started = walk(&engine, &some_lab(3), 8, CancellationToken::new()).await;
+    let agent = started.result.unwrap().agent;
+    let larger = some_lab(5);
+    engine.rule(|call| {
+        let why = call
+            .starts_with("create netlab-some.n5")
+            .then(|| "no room".to_owned());
+        (Duration::ZERO, why)
+    });
+    let failed = walk(&engine, &larger, 8, CancellationToken::new())
+        .await
+        .result
+        .unwrap_err();
+    assert!(failed.stays && failed.cleanup.is_empty());
+    assert_eq!(failed.to_string(), "the lab was not changed to the end");
+    let step = failed.cause.to_string();
+    assert!(step.contains("node:n5 create"), "{step}");
+    assert!(engine.names().contains(&"netlab-some.n3".to_owned()));
+
+    engine.rule(|_| (Duration::ZERO, None));
+    let before = engine.calls().len();
+    let completed = walk(&engine, &larger, 8, CancellationToken::new()).await;
+    assert_eq!(completed.result.unwrap().agent, agent);
+    let calls = engine.calls().split_off(before);
+    let made: Vec<&String> = calls
+        .iter()
+        .filter(|call| call.starts_with("create"))
+        .collect();
+    assert!(
+        made.contains(&&"create netlab-some.n5".to_owned()),
+        "{made:?}"
+    );
+    assert!(
+        made.iter()
+            .all(|call| !call.contains(".n1") && !call.contains("agent"))
+    );
+    assert!(
+        calls.iter().all(|call| !call.starts_with("remove")),
+        "{calls:?}"
+    );
+
+    let before = engine.calls().len();
+    walk(&engine, &larger, 8, CancellationToken::new())
+        .await
+        .result
+        .unwrap();
+    let calls = engine.calls().split_off(before);
+    let changing = |call: &&String| !call.starts_with("exec") && !call.starts_with("agent");
+    let changing: Vec<&String> = calls.iter().filter(changing).collect();
+    assert!(
+        changing.iter().all(|call| call.starts_with("download")),
+        "{changing:?}"
+    );
+    run::down(&engine, &mine(), &|_| ()).await.unwrap();
+}
+
+/// Broken off in the middle of a change the lab stays, and can be taken down.
+#[tokio::test]
+async fn a_change_that_is_broken_off_leaves_a_lab() {
+    let engine = Fake::new();
+    let started = walk(&engine, &some_lab(2), 8, CancellationToken::new()).await;
+    started.result.unwrap();
+    let cancel = CancellationToken::new();
+    let stop = cancel.clone();
+    engine.rule(move |call| {
+        if call.starts_with("create netlab-some.n3") {
+            stop.cancel();
+        }
+        (Duration::ZERO, None)
+    });
+    let failed = walk(&engine, &some_lab(4), 1, cancel)
+        .await
+        .result
+        .unwrap_err();
+    assert!(matches!(failed.cause, Failure::Cancelled) && failed.stays);
+    assert!(engine.names().contains(&"netlab-some.n1".to_owned()));
+    engine.rule(|_| (Duration::ZERO, None));
+    run::down(&engine, &mine(), &|_| ()).await.unwrap();
+    assert_eq!(engine.names(), Vec::<String>::new());
+}

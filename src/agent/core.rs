@@ -2,7 +2,7 @@
 //!
 //! Owns the lab's whole state and every decision. What acts is the `driver`; it tells what came of
 //! an action by another [`Input`]. `nodes` holds what happens to nodes, `play` runs and faults,
-//! `requests` clients.
+//! `requests` clients, `adopt` how the lab becomes another.
 
 use super::apply::Faults;
 use super::desire::Operation;
@@ -14,6 +14,7 @@ use crate::fabric::LinkChange;
 use crate::fabric::capture::Filter;
 use crate::id::NodeIndex;
 use crate::lab::Lab;
+use crate::plan::Adoption;
 use crate::record::event::Event;
 use crate::record::stream::{Reply, Request};
 use netlab_protocol::control::{Report, Sample, ToNode};
@@ -57,9 +58,17 @@ pub(super) enum Input {
     /// Its connection is over; `why`: it misbehaved.
     ConnClosed { conn: Conn, why: Option<String> },
     /// The engine says that a container's processes are gone.
-    Died { node: NodeIndex, exit_code: i64 },
+    Died {
+        node: NodeIndex,
+        container: String,
+        exit_code: i64,
+    },
     /// The engine says that something else happened to a container.
-    Changed { node: NodeIndex, action: String },
+    Changed {
+        node: NodeIndex,
+        container: String,
+        action: String,
+    },
     /// What the engine says when asked; none: there is no such container.
     Seen {
         node: NodeIndex,
@@ -79,6 +88,11 @@ pub(super) enum Input {
     Drops { total: u64 },
     /// A client asks.
     Request { client: u64, request: Request },
+    /// A client wants the lab to be another.
+    Adopt {
+        client: u64,
+        adoption: Box<Adoption>,
+    },
     /// A client is gone.
     ClientGone { client: u64 },
 }
@@ -189,6 +203,9 @@ pub(super) struct Core {
     pub(super) number: u32,
     pub(super) load: Option<u64>,
     pub(super) play_next: Option<u64>,
+    pub(super) adopt_next: Option<(u64, Box<Adoption>)>,
+    /// Containers that the agent has let go of: what is said of them matters no more.
+    pub(super) left: BTreeSet<String>,
     pub(super) clients: BTreeMap<u64, Client>,
     pub(super) counts: Counts,
     pub(super) links_down: BTreeSet<(NodeIndex, NodeIndex)>,
@@ -199,6 +216,32 @@ pub(super) struct Core {
     pub(super) created: u64,
     pub(super) boot: String,
     pub(super) unix_time: u64,
+}
+
+impl Input {
+    /// The node that it is about, if it is about one.
+    pub fn node_mut(&mut self) -> Option<&mut NodeIndex> {
+        match self {
+            Input::Knock { node, .. }
+            | Input::Wired { node, .. }
+            | Input::DeviceLost { node }
+            | Input::PinFailed { node, .. }
+            | Input::Died { node, .. }
+            | Input::Changed { node, .. }
+            | Input::Seen { node, .. }
+            | Input::Done { node, .. } => Some(node),
+            Input::Hello { .. }
+            | Input::Ready { .. }
+            | Input::Report { .. }
+            | Input::Problem { .. }
+            | Input::ConnClosed { .. }
+            | Input::LinksHold { .. }
+            | Input::Drops { .. }
+            | Input::Request { .. }
+            | Input::Adopt { .. }
+            | Input::ClientGone { .. } => None,
+        }
+    }
 }
 
 impl Core {
@@ -214,6 +257,8 @@ impl Core {
             number: 0,
             load: None,
             play_next: None,
+            adopt_next: None,
+            left: BTreeSet::new(),
             clients: BTreeMap::new(),
             counts: Counts::new(),
             links_down: BTreeSet::new(),
@@ -254,11 +299,25 @@ impl Core {
             Input::Report { conn, report } => self.reported(now, conn, report),
             Input::Problem { conn, text } => self.problem(now, conn, &text),
             Input::ConnClosed { conn, why } => self.conn_closed(now, conn, why),
-            Input::Died { node, exit_code } => {
-                self.died(now, node, exit_code);
-                self.inspect(node);
+            Input::Died {
+                node,
+                container,
+                exit_code,
+            } => {
+                if !self.left.contains(&container) {
+                    self.died(now, node, exit_code);
+                    self.inspect(node);
+                }
             }
-            Input::Changed { node, action } => self.changed(now, node, &action),
+            Input::Changed {
+                node,
+                container,
+                action,
+            } => {
+                if !self.left.contains(&container) {
+                    self.changed(now, node, &action);
+                }
+            }
             Input::Seen {
                 node,
                 container,
@@ -275,6 +334,7 @@ impl Core {
             Input::LinksHold { at } => self.faults.links_hold(at),
             Input::Drops { total } => self.drops = total,
             Input::Request { client, request } => self.request(now, client, request),
+            Input::Adopt { client, adoption } => self.asked_to_adopt(now, client, adoption),
             Input::ClientGone { client } => self.client_gone(client),
         }
         self.advance(now);
@@ -336,7 +396,7 @@ impl Core {
             number: self.number,
             load: self.load,
             run: self.run.as_ref().map(|run| run.position(&self.faults)),
-            owned: owned.map(|n| n.0).collect(),
+            owned: owned.map(|n| self.name(n)).collect(),
         }
     }
 

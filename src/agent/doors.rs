@@ -8,7 +8,8 @@ use super::driver::{GateAnswer, Message, Outgoing};
 use super::identity::Identity;
 use super::sys;
 use crate::engine::Engine;
-use crate::record::stream::{Reply, Request};
+use crate::plan::Adoption;
+use crate::record::stream::{MAX_ADOPTION, Reply, Request};
 use futures_util::StreamExt;
 use netlab_protocol::control::{MAX_LINE, ToAgent, ToNode};
 use netlab_protocol::gate::{GO, REFUSE};
@@ -19,6 +20,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -36,6 +38,10 @@ const TO_NODE: usize = 32;
 pub(super) const TO_CLIENT: usize = 512;
 /// Clients at once.
 const CLIENTS: usize = 32;
+/// Connections of one node at once, to each of its two doors.
+pub(super) const PER_NODE: usize = 4;
+/// For what follows a request.
+const DELIVERY: Duration = Duration::from_secs(120);
 /// A program that says more lines than this in a second is cut off.
 const LINES_PER_SECOND: u32 = 200;
 
@@ -53,23 +59,25 @@ impl<E: Engine + 'static> Doors<E> {
         self.next.get()
     }
 
-    /// Listens at the gate and at the control socket in `gate`, and for clients in `state`.
+    /// Listens at the gate and at the control socket in `gate`, and for clients in `state`; what
+    /// limits the callers of the first two is returned.
     ///
     /// # Errors
     /// The socket that cannot be made.
-    pub fn open(self: Rc<Self>, gate: &Path, state: &Path) -> io::Result<()> {
-        let callers = 4 * self.nodes + 64;
+    pub fn open(self: Rc<Self>, gate: &Path, state: &Path) -> io::Result<Vec<Arc<Semaphore>>> {
+        let callers = PER_NODE * self.nodes + 64;
         let doors = Rc::clone(&self);
-        serve(&gate.join("gate.sock"), 0o666, callers, move |s| {
+        let gates = serve(&gate.join("gate.sock"), 0o666, callers, move |s| {
             Rc::clone(&doors).gate(s)
         })?;
         let doors = Rc::clone(&self);
-        serve(&gate.join("control.sock"), 0o666, callers, move |s| {
+        let controls = serve(&gate.join("control.sock"), 0o666, callers, move |s| {
             Rc::clone(&doors).control(s)
         })?;
         serve(&state.join("attach.sock"), 0o600, CLIENTS, move |s| {
             Rc::clone(&self).client(s)
-        })
+        })?;
+        Ok(vec![gates, controls])
     }
 
     /// A node's gate: it says nothing; the answer opens it.
@@ -196,6 +204,17 @@ impl<E: Engine + 'static> Doors<E> {
                 return;
             }
         };
+        let adoption = match request {
+            Request::Adopt { bytes } => match adoption(&mut lines, bytes).await {
+                Ok(adoption) => Some(adoption),
+                Err(error) => {
+                    let why = format!("what was sent is no lab ({error}): say `netlab up` again");
+                    let _ = say(&mut writes, &Reply::Refused { why }).await;
+                    return;
+                }
+            },
+            _ => None,
+        };
         let (sender, mut answers) = mpsc::channel(TO_CLIENT);
         let client = self.number();
         let captures = matches!(request, Request::Capture { .. });
@@ -203,6 +222,7 @@ impl<E: Engine + 'static> Doors<E> {
         let message = Message::Client {
             client,
             request,
+            adoption,
             sender,
         };
         if self.inbox.send(message).await.is_err() {
@@ -268,7 +288,7 @@ fn serve<F>(
     mode: u32,
     most: usize,
     talk: impl Fn(UnixStream) -> F + 'static,
-) -> io::Result<()>
+) -> io::Result<Arc<Semaphore>>
 where
     F: Future<Output = ()> + 'static,
 {
@@ -279,10 +299,11 @@ where
     }
     let listener = UnixListener::bind(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-    let places = std::sync::Arc::new(Semaphore::new(most));
+    let places = Arc::new(Semaphore::new(most));
+    let room = Arc::clone(&places);
     spawn_local(async move {
         loop {
-            let Ok(place) = std::sync::Arc::clone(&places).acquire_owned().await else {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
                 return;
             };
             match listener.accept().await {
@@ -300,5 +321,21 @@ where
             }
         }
     });
-    Ok(())
+    Ok(room)
+}
+
+/// The bytes after a request, which are as many as it says.
+async fn adoption(
+    lines: &mut FramedRead<OwnedReadHalf, LinesCodec>,
+    bytes: u64,
+) -> io::Result<Box<Adoption>> {
+    if bytes > MAX_ADOPTION {
+        return Err(io::Error::other(format!("more than {MAX_ADOPTION} bytes")));
+    }
+    let read = std::mem::take(lines.read_buffer_mut());
+    let mut all = read.to_vec();
+    let rest = bytes.saturating_sub(all.len() as u64);
+    let mut rest = lines.get_mut().take(rest);
+    timeout(DELIVERY, rest.read_to_end(&mut all)).await??;
+    Ok(serde_json::from_slice(&all)?)
 }

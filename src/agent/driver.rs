@@ -2,35 +2,36 @@
 //!
 //! Owns devices, pins, connections, the open record and the position on disk. Must not decide.
 
+mod adopt;
+mod wiring;
+
+use self::adopt::Moves;
 use super::core::{Action, Core, Input};
 use super::desire::Operation;
 use super::doors::TO_CLIENT;
-use super::identity::{Caller, Identity};
+use super::identity::{Caller, Identity, Seat};
 use super::look::Captures;
 use super::position::{self, Position};
 use super::recorder::Recorder;
 use super::{AgentError, sys, watch};
 use crate::engine::{Engine, EngineError};
-use crate::fabric::wire::{WireSpec, wire};
+use crate::fabric::wire::WireSpec;
 use crate::fabric::{Fabric, Tun};
 use crate::id::{NetworkIndex, NodeIndex};
+use crate::plan::Adoption;
 use crate::record::event::Event;
 use crate::record::stream::{Reply, Request};
 use netlab_protocol::control::ToNode;
 use std::collections::HashMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{spawn_blocking, spawn_local};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-/// A namespace is wired within this time, or the attempt has failed.
-const WIRING: Duration = Duration::from_secs(10);
-/// Pause before a running container is wired again after a failure.
-const AGAIN: Duration = Duration::from_millis(500);
 /// The position is written at least this often: it is the sign of life.
 const SIGN_OF_LIFE: u64 = 1_000_000_000;
 /// Messages taken before the clock is looked at again.
@@ -38,8 +39,10 @@ const BATCH: usize = 64;
 
 /// What arrives at the driver.
 pub(super) enum Message {
-    /// For the core alone.
+    /// For the core alone, about no node by its place.
     Input(Input),
+    /// For the core alone, about a node by its place after so many adoptions.
+    OfNode { epoch: u32, input: Input },
     /// A caller at the gate.
     Knock {
         knock: u64,
@@ -48,6 +51,7 @@ pub(super) enum Message {
     },
     /// A wiring is over.
     Wired {
+        epoch: u32,
         node: NodeIndex,
         serial: u64,
         result: Result<Wired, String>,
@@ -63,10 +67,12 @@ pub(super) enum Message {
     Client {
         client: u64,
         request: Request,
+        /// What follows [`Request::Adopt`].
+        adoption: Option<Box<Adoption>>,
         sender: mpsc::Sender<Outgoing>,
     },
-    /// Packets dropped by devices since each was wired.
-    Drops(Vec<(NodeIndex, u64)>),
+    /// Packets dropped by devices since each was wired, by places after so many adoptions.
+    Drops(u32, Vec<(NodeIndex, u64)>),
 }
 
 /// Answer to a caller at the gate; none: hang up.
@@ -77,7 +83,7 @@ pub(super) enum GateAnswer {
 }
 
 /// How a node's devices shall look.
-type Specs = Vec<(NetworkIndex, WireSpec)>;
+pub(super) type Specs = Vec<(NetworkIndex, WireSpec)>;
 
 /// A node's devices in its namespace.
 pub(super) struct Wired {
@@ -123,6 +129,10 @@ pub(super) struct Driver<E> {
     pub state: PathBuf,
     pub ttl: Option<Duration>,
     pub instance: String,
+    /// What limits the callers of the doors for nodes.
+    pub rooms: Vec<Arc<Semaphore>>,
+    most_nodes: usize,
+    moves: Moves,
     sender: mpsc::Sender<Message>,
     knocks: HashMap<u64, Waiting>,
     tuns: HashMap<u64, Wired>,
@@ -149,7 +159,7 @@ impl<E: Engine + 'static> Driver<E> {
         lease: (Option<Duration>, String),
         sender: mpsc::Sender<Message>,
     ) -> Driver<E> {
-        let ports = core.lab.nodes.iter().map(|_| Port::default()).collect();
+        let ports: Vec<Port> = core.lab.nodes.iter().map(|_| Port::default()).collect();
         Driver {
             core,
             engine,
@@ -159,6 +169,9 @@ impl<E: Engine + 'static> Driver<E> {
             state: places.state.clone(),
             ttl: lease.0,
             instance: lease.1,
+            rooms: Vec::new(),
+            most_nodes: ports.len(),
+            moves: Moves::default(),
             sender,
             knocks: HashMap::new(),
             tuns: HashMap::new(),
@@ -217,36 +230,30 @@ impl<E: Engine + 'static> Driver<E> {
     pub fn take(&mut self, message: Message) -> Result<(), AgentError> {
         let input = match message {
             Message::Input(input) => input,
+            Message::OfNode { epoch, mut input } => {
+                if let Some(place) = input.node_mut() {
+                    let Some(now) = self.moves.place(epoch, *place) else {
+                        return Ok(());
+                    };
+                    *place = now;
+                }
+                input
+            }
             Message::Knock {
                 knock,
                 caller,
                 answer,
-            } => {
-                let (node, container, netns) =
-                    (caller.node, caller.container.clone(), caller.netns);
-                let caller = Some(caller);
-                self.knocks.insert(knock, Waiting { caller, answer });
-                self.core.handle(
-                    sys::now(),
-                    Input::Knock {
-                        knock,
-                        node,
-                        container,
-                        netns,
-                    },
-                );
-                self.act()?;
-                // Whoever is not wired now does not need its namespace held.
-                if let Some(waiting) = self.knocks.get_mut(&knock) {
-                    waiting.caller = None;
-                }
-                return Ok(());
-            }
+            } => return self.take_knock(knock, caller, answer),
             Message::Wired {
+                epoch,
                 node,
                 serial,
                 result,
             } => {
+                // With nobody to give it to the device is closed.
+                let Some(node) = self.moves.place(epoch, node) else {
+                    return Ok(());
+                };
                 let result = result.map(|wired| {
                     let netns = wired.netns;
                     self.tuns.insert(serial, wired);
@@ -274,12 +281,18 @@ impl<E: Engine + 'static> Driver<E> {
             Message::Client {
                 client,
                 request,
+                adoption,
                 sender,
             } => {
                 self.clients.insert(client, sender);
-                Input::Request { client, request }
+                match adoption {
+                    Some(adoption) => Input::Adopt { client, adoption },
+                    None => Input::Request { client, request },
+                }
             }
-            Message::Drops(drops) => Input::Drops {
+            // The next second's are of this lab again.
+            Message::Drops(epoch, _) if epoch != self.moves.epoch() => return Ok(()),
+            Message::Drops(_, drops) => Input::Drops {
                 total: self.add_drops(&drops),
             },
         };
@@ -294,12 +307,44 @@ impl<E: Engine + 'static> Driver<E> {
         self.act()
     }
 
-    /// Does what the core has decided, in its order.
-    pub fn act(&mut self) -> Result<(), AgentError> {
-        while let Some(action) = self.core.next_action() {
-            self.do_one(action)?;
+    fn take_knock(
+        &mut self,
+        knock: u64,
+        caller: Caller,
+        answer: oneshot::Sender<GateAnswer>,
+    ) -> Result<(), AgentError> {
+        // Who is hung up on knocks again, if it still is of the lab.
+        let Some(node) = self.moves.place(caller.epoch, caller.node) else {
+            return Ok(());
+        };
+        let input = Input::Knock {
+            knock,
+            node,
+            container: caller.container.clone(),
+            netns: caller.netns,
+        };
+        let caller = Some(caller);
+        self.knocks.insert(knock, Waiting { caller, answer });
+        self.core.handle(sys::now(), input);
+        self.act()?;
+        // Whoever is not wired now does not need its namespace held.
+        if let Some(waiting) = self.knocks.get_mut(&knock) {
+            waiting.caller = None;
         }
         Ok(())
+    }
+
+    /// Does what the core has decided, in its order.
+    pub fn act(&mut self) -> Result<(), AgentError> {
+        loop {
+            while let Some(action) = self.core.next_action() {
+                self.do_one(action)?;
+            }
+            let Some((client, adoption)) = self.core.due_adoption() else {
+                return Ok(());
+            };
+            self.adopt(client, *adoption)?;
+        }
     }
 
     fn do_one(&mut self, action: Action) -> Result<(), AgentError> {
@@ -381,83 +426,6 @@ impl<E: Engine + 'static> Driver<E> {
         Ok(())
     }
 
-    fn wire_specs(&self, node: NodeIndex) -> Specs {
-        super::layout(&self.core.lab).wire_specs(node)
-    }
-
-    fn wire_knock(&mut self, node: NodeIndex, knock: u64, serial: u64) {
-        let caller = self
-            .knocks
-            .get_mut(&knock)
-            .and_then(|waiting| waiting.caller.take());
-        let (specs, inbox) = (self.wire_specs(node), self.sender.clone());
-        spawn_local(async move {
-            let result = match caller {
-                Some(caller) => wire_caller(caller, specs).await,
-                None => Err("its gate hung up".into()),
-            };
-            let _ = inbox
-                .send(Message::Wired {
-                    node,
-                    serial,
-                    result,
-                })
-                .await; // the agent may be ending
-        });
-    }
-
-    fn wire_container(&mut self, node: NodeIndex, container: String, serial: u64) {
-        let (specs, inbox) = (self.wire_specs(node), self.sender.clone());
-        let (engine, identity) = (Rc::clone(&self.engine), Rc::clone(&self.identity));
-        spawn_local(async move {
-            let result = async {
-                let state = engine.inspect(&container).await.map_err(|e| said(&e))?;
-                let pid = state.map_or(0, |state| state.pid);
-                let caller = identity.open(pid, node, container).map_err(|e| said(&e))?;
-                wire_caller(caller, specs).await
-            };
-            let result = result.await;
-            if result.is_err() {
-                tokio::time::sleep(AGAIN).await;
-            }
-            let _ = inbox
-                .send(Message::Wired {
-                    node,
-                    serial,
-                    result,
-                })
-                .await; // the agent may be ending
-        });
-    }
-
-    fn attach(&mut self, node: NodeIndex, serial: u64) -> Result<(), AgentError> {
-        let Some(Wired { tuns, pid, netns }) = self.tuns.remove(&serial) else {
-            return Ok(());
-        };
-        let member = &self.core.state.members[node.at()];
-        let port = &mut self.ports[node.at()];
-        (port.pid, port.netns, port.drops) = (pid, netns, 0);
-        port.container = member.container.clone().unwrap_or_default();
-        for (network, tun) in tuns {
-            self.fabric.attach(node, network, tun)?;
-        }
-        Ok(())
-    }
-
-    /// Holds the namespace of a node, so that its kernel goes on answering when its processes end.
-    fn pin(&mut self, node: NodeIndex) {
-        let port = &mut self.ports[node.at()];
-        let why = match self.identity.open(port.pid, node, port.container.clone()) {
-            Ok(caller) if caller.netns == port.netns => {
-                port.pin = Some(caller.namespace);
-                return;
-            }
-            Ok(_) => "its network has changed".to_owned(),
-            Err(why) => said(&why),
-        };
-        self.core.handle(sys::now(), Input::PinFailed { node, why });
-    }
-
     fn tell_program(&mut self, conn: u64, message: ToNode) {
         let full = |sender: &mpsc::Sender<ToNode>| sender.try_send(message).is_err();
         if self.programs.get(&conn).is_some_and(full) {
@@ -468,6 +436,7 @@ impl<E: Engine + 'static> Driver<E> {
 
     fn operate(&mut self, node: NodeIndex, container: String, serial: u64, operation: Operation) {
         let (engine, inbox) = (Rc::clone(&self.engine), self.sender.clone());
+        let epoch = self.moves.epoch();
         spawn_local(async move {
             let result = match operation {
                 Operation::Kill => engine.kill(&container, "SIGKILL").await,
@@ -476,24 +445,25 @@ impl<E: Engine + 'static> Driver<E> {
                 Operation::Unpause => engine.unpause(&container).await,
                 Operation::Start => engine.start(&container).await,
             };
-            if let Some(seen) = watch::see(&*engine, node, container).await {
-                let _ = inbox.send(Message::Input(seen)).await; // the agent may be ending
+            if let Some(input) = watch::see(&*engine, node, container).await {
+                let _ = inbox.send(Message::OfNode { epoch, input }).await; // the agent may be ending
             }
             let result = result.map_err(|error| said(&error));
-            let done = Input::Done {
+            let input = Input::Done {
                 node,
                 serial,
                 result,
             };
-            let _ = inbox.send(Message::Input(done)).await;
+            let _ = inbox.send(Message::OfNode { epoch, input }).await;
         });
     }
 
     fn inspect(&self, node: NodeIndex, container: String) {
         let (engine, inbox) = (Rc::clone(&self.engine), self.sender.clone());
+        let epoch = self.moves.epoch();
         spawn_local(async move {
-            if let Some(seen) = watch::see(&*engine, node, container).await {
-                let _ = inbox.send(Message::Input(seen)).await; // the agent may be ending
+            if let Some(input) = watch::see(&*engine, node, container).await {
+                let _ = inbox.send(Message::OfNode { epoch, input }).await; // the agent may be ending
             }
         });
     }
@@ -544,9 +514,10 @@ impl<E: Engine + 'static> Driver<E> {
 
     fn sample_drops(&self) {
         let (fabric, inbox) = (Arc::clone(&self.fabric), self.sender.clone());
+        let epoch = self.moves.epoch();
         spawn_blocking(move || {
             if let Ok(drops) = fabric.undeclared_drops() {
-                let _ = inbox.blocking_send(Message::Drops(drops)); // the agent may be ending
+                let _ = inbox.blocking_send(Message::Drops(epoch, drops)); // the agent may be ending
             }
         });
     }
@@ -565,24 +536,6 @@ impl<E: Engine + 'static> Driver<E> {
             self.written = Some(position);
         }
         Ok(())
-    }
-}
-
-async fn wire_caller(caller: Caller, specs: Specs) -> Result<Wired, String> {
-    let (pid, netns) = (caller.pid, caller.netns);
-    // The namespace is closed with `caller`, whatever comes of the wiring; devices made before one
-    // that fails go with their descriptors.
-    let wiring = spawn_blocking(move || {
-        let device = |(network, spec): &(NetworkIndex, WireSpec)| {
-            wire(caller.namespace.as_fd(), spec).map(|tun| (*network, tun))
-        };
-        specs.iter().map(device).collect::<Result<Vec<_>, _>>()
-    });
-    match timeout(WIRING, wiring).await {
-        Err(_) => Err(format!("it took more than {}s", WIRING.as_secs())),
-        Ok(Err(error)) => Err(said(&error)),
-        Ok(Ok(Err(error))) => Err(said(&error)),
-        Ok(Ok(Ok(tuns))) => Ok(Wired { tuns, pid, netns }),
     }
 }
 

@@ -25,12 +25,23 @@ pub(super) struct Caller {
     pub pid: i32,
     /// Its node.
     pub node: NodeIndex,
+    /// After how many adoptions the node has this place.
+    pub epoch: u32,
     /// Its container.
     pub container: String,
     /// Number of its network namespace.
     pub netns: u64,
     /// Pins the namespace; to be closed as soon as it is wired.
     pub namespace: OwnedFd,
+}
+
+/// A node's place after so many adoptions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seat {
+    /// Counts the adoptions.
+    pub epoch: u32,
+    /// The place.
+    pub node: NodeIndex,
 }
 
 /// Why somebody is refused.
@@ -55,59 +66,71 @@ pub(super) enum Stranger {
 pub(super) struct Identity<E> {
     engine: Rc<E>,
     instance: String,
-    nodes: HashMap<String, NodeIndex>,
-    containers: RefCell<HashMap<String, NodeIndex>>,
+    nodes: RefCell<HashMap<String, NodeIndex>>,
+    epoch: Cell<u32>,
+    /// Names of nodes by container.
+    containers: RefCell<HashMap<String, String>>,
     asked: Cell<Option<Instant>>,
 }
 
 impl<E: Engine> Identity<E> {
     /// Knows the nodes of `lab`, no container yet.
     pub fn new(engine: Rc<E>, instance: &str, lab: &Lab) -> Identity<E> {
-        let nodes = lab.nodes.iter().enumerate();
-        let nodes = nodes.map(|(i, n)| (n.name.to_string(), NodeIndex(i as u32)));
         Identity {
             engine,
             instance: instance.to_owned(),
-            nodes: nodes.collect(),
+            nodes: RefCell::new(places(lab)),
+            epoch: Cell::new(0),
             containers: RefCell::default(),
             asked: Cell::new(None),
         }
     }
 
+    /// Knows the nodes of `lab` from now on, and no others.
+    pub fn adopt(&self, lab: &Lab, epoch: u32) {
+        *self.nodes.borrow_mut() = places(lab);
+        self.epoch.set(epoch);
+    }
+
     /// The node of this name.
-    pub fn node(&self, name: &str) -> Option<NodeIndex> {
-        self.nodes.get(name).copied()
+    pub fn node(&self, name: &str) -> Option<Seat> {
+        let node = self.nodes.borrow().get(name).copied()?;
+        let epoch = self.epoch.get();
+        Some(Seat { epoch, node })
     }
 
     /// Asks the engine for the lab's containers.
-    pub async fn refresh(&self) -> Result<Vec<(String, NodeIndex)>, crate::engine::EngineError> {
+    pub async fn refresh(&self) -> Result<Vec<(String, Seat)>, crate::engine::EngineError> {
         let labels = [(labels::INSTANCE, self.instance.as_str())];
         let found = self.engine.containers(&labels).await?;
         let known = found.into_iter().filter_map(|container| {
             let name = container.labels.get(labels::NODE)?;
-            Some((container.id, self.node(name)?))
+            Some((container.id, name.clone()))
         });
         let known: Vec<_> = known.collect();
         *self.containers.borrow_mut() = known.iter().cloned().collect();
-        Ok(known)
+        let seated = known.into_iter();
+        Ok(seated
+            .filter_map(|(id, name)| Some((id, self.node(&name)?)))
+            .collect())
     }
 
     /// Who the process `pid` is.
     pub async fn caller(&self, pid: i32) -> Result<Caller, Stranger> {
         let hidden = |source| Stranger::Hidden { pid, source };
         let cgroups = sys::cgroups(pid).map_err(hidden)?;
-        let (container, node) = match self.known(&cgroups) {
+        let (container, seat) = match self.known(&cgroups) {
             Some(known) => known,
             None => {
                 self.refresh_seldom().await;
                 self.known(&cgroups).ok_or(Stranger::Foreign { pid })?
             }
         };
-        self.open(pid, node, container)
+        self.open(pid, seat, container)
     }
 
     /// The first process of a container of the lab, when it still is that.
-    pub fn open(&self, pid: i32, node: NodeIndex, container: String) -> Result<Caller, Stranger> {
+    pub fn open(&self, pid: i32, seat: Seat, container: String) -> Result<Caller, Stranger> {
         let hidden = |source| Stranger::Hidden { pid, source };
         let namespace = sys::network_namespace(pid).map_err(hidden)?;
         let netns = sys::namespace_number(&namespace).map_err(hidden)?;
@@ -122,16 +145,17 @@ impl<E: Engine> Identity<E> {
         }
         Ok(Caller {
             pid,
-            node,
+            node: seat.node,
+            epoch: seat.epoch,
             container,
             netns,
             namespace,
         })
     }
 
-    fn known(&self, cgroups: &str) -> Option<(String, NodeIndex)> {
+    fn known(&self, cgroups: &str) -> Option<(String, Seat)> {
         let containers = self.containers.borrow();
-        let find = |id: &str| Some((id.to_owned(), *containers.get(id)?));
+        let find = |id: &str| Some((id.to_owned(), self.node(containers.get(id)?)?));
         container_ids(cgroups).find_map(find)
     }
 
@@ -144,6 +168,13 @@ impl<E: Engine> Identity<E> {
             tracing::warn!(%error, "the lab's containers could not be listed");
         }
     }
+}
+
+fn places(lab: &Lab) -> HashMap<String, NodeIndex> {
+    let nodes = lab.nodes.iter().zip(0..);
+    nodes
+        .map(|(node, at)| (node.name.to_string(), NodeIndex(at)))
+        .collect()
 }
 
 /// Everything in a list of cgroups that can be a container's id: 64 hexadecimal digits.

@@ -15,6 +15,7 @@
 //! Everything the core knows came as an [`core::Input`]; everything it wants leaves as an
 //! [`core::Action`]. So whole lives of labs are tested without engine, network or clock.
 
+mod adopt;
 mod apply;
 mod attach;
 mod collect;
@@ -186,12 +187,12 @@ async fn serve_locally<E: Engine + 'static>(
         .map_or_else(sys::unix_time, |position| position.created);
 
     let fabric = Fabric::start(fabric_config(&lab))?;
-    furnish(&fabric, &lab)?;
+    fabric.set_traces(lab.traces.clone())?;
     let engine = Rc::new(engine);
     let identity = Rc::new(Identity::new(Rc::clone(&engine), &config.instance, &lab));
     let recorder = Recorder::new(places.state.join("runs"), capabilities, config.build);
     let (sender, inbox) = mpsc::channel(INBOX);
-    watch_devices(&fabric, &sender)?;
+    watch_devices(&fabric, &sender, 0)?;
 
     let mut core = Core::new(lab, boot.clone(), created);
     core.runs = recorder.ids();
@@ -218,7 +219,7 @@ async fn serve_locally<E: Engine + 'static>(
         core, engine, identity, fabric, recorder, &places, lease, sender,
     );
     driver.act()?;
-    doors
+    driver.rooms = doors
         .open(&places.gate, &places.state)
         .map_err(AgentError::Socket)?;
     tokio::task::spawn_local(watched);
@@ -227,28 +228,18 @@ async fn serve_locally<E: Engine + 'static>(
 }
 
 /// A device that vanishes is told to the driver, whatever the engine says.
-fn watch_devices(fabric: &Fabric, sender: &mpsc::Sender<Message>) -> Result<(), AgentError> {
+fn watch_devices(
+    fabric: &Fabric,
+    sender: &mpsc::Sender<Message>,
+    epoch: u32,
+) -> Result<(), AgentError> {
     let sender = sender.clone();
     fabric.on_lost_device(move |node| {
-        let lost = Message::Input(self::core::Input::DeviceLost { node });
+        let input = self::core::Input::DeviceLost { node };
+        let lost = Message::OfNode { epoch, input };
         let _ = sender.try_send(lost); // the engine's die event says the same
     })?;
     Ok(())
-}
-
-/// What the configuration of a fabric does not hold: access links towards nodes, and traces.
-fn furnish(fabric: &Fabric, lab: &Lab) -> Result<(), FabricError> {
-    let limited = lab.nodes.iter().enumerate();
-    let limited = limited.filter(|(_, node)| node.downlink.is_some());
-    let changes: Vec<fabric::AccessChange> = limited
-        .map(|(at, node)| fabric::AccessChange {
-            node: NodeIndex(at as u32),
-            uplink: node.uplink,
-            downlink: node.downlink,
-        })
-        .collect();
-    fabric.change_access(&changes)?;
-    fabric.set_traces(lab.traces.clone())
 }
 
 fn fabric_config(lab: &Lab) -> fabric::Config {
@@ -278,7 +269,7 @@ fn layout(lab: &Lab) -> fabric::Config {
         forward: node.forward,
         interfaces: node.interfaces.iter().map(place).collect(),
         uplink: node.uplink,
-        downlink: None,
+        downlink: node.downlink,
     };
     let network = |network: &crate::lab::Network| fabric::NetworkConfig {
         name: network.name.to_string(),

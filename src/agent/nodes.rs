@@ -8,6 +8,7 @@ use crate::id::NodeIndex;
 use crate::record::event::What;
 use netlab_protocol::PROTOCOL;
 use netlab_protocol::control::{Configure, ToNode};
+use netlab_protocol::role::Role;
 
 impl Core {
     pub(super) fn knocked(
@@ -18,6 +19,10 @@ impl Core {
         container: String,
         netns: Netns,
     ) {
+        if self.left.contains(&container) {
+            self.act(Action::DropKnock { knock });
+            return;
+        }
         let serial = self.next_serial();
         let member = &mut self.state.members[node.at()];
         member.container = Some(container);
@@ -131,6 +136,11 @@ impl Core {
         if let Some(before) = self.state.members[node.at()].conn.replace(conn) {
             self.act(Action::Close { conn: before });
         }
+        self.configure(node, conn, role);
+    }
+
+    /// Tells a node's program what it is.
+    pub(super) fn configure(&mut self, node: NodeIndex, conn: Conn, role: Role) {
         let configure = Configure {
             protocol: PROTOCOL,
             node: self.name(node),
@@ -247,6 +257,9 @@ impl Core {
         container: String,
         status: Option<EngineStatus>,
     ) {
+        if self.left.contains(&container) {
+            return;
+        }
         let serial = self.next_serial();
         let gates_open = self.state.gates_open;
         let member = &mut self.state.members[node.at()];

@@ -36,8 +36,8 @@ pub(super) struct Position {
     pub load: Option<u64>,
     /// The run that is playing.
     pub run: Option<RunPosition>,
-    /// Nodes that a fault took down and that were not back.
-    pub owned: Vec<u32>,
+    /// Names of nodes that a fault took down and that were not back.
+    pub owned: Vec<String>,
 }
 
 /// Where a run stands.
@@ -118,9 +118,14 @@ pub(super) fn read(state: &Path) -> io::Result<Option<Position>> {
 
 /// Replaces the position in one step.
 pub(super) fn write(state: &Path, position: &Position) -> io::Result<()> {
-    let beside = state.join("position.new");
-    fs::write(&beside, serde_json::to_vec(position)?)?;
-    fs::rename(&beside, state.join(FILE))
+    replace(state, FILE, &serde_json::to_vec(position)?)
+}
+
+/// Replaces a file of the agent's folder in one step.
+pub(super) fn replace(state: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let beside = state.join(format!("{name}.new"));
+    fs::write(&beside, bytes)?;
+    fs::rename(&beside, state.join(name))
 }
 
 #[cfg(test)]
@@ -148,7 +153,7 @@ mod tests {
                 in_force: Vec::new(),
                 reasons: Vec::new(),
             }),
-            owned: vec![0],
+            owned: vec!["n-1".into()],
         }
     }
 

@@ -58,6 +58,8 @@ impl Core {
                     .insert(client, Client::Ready { deadline, told });
             }
             Request::Play { replace } => self.asked_to_play(now, client, replace),
+            // Its bytes make it another input.
+            Request::Adopt { .. } => {}
             Request::Follow => self.follow(client),
             Request::Links => self.act(Action::TellLinks { client }),
             Request::Capture { of, most } => self.asked_to_capture(client, &of, most),
@@ -77,7 +79,9 @@ impl Core {
             _ if !self.state.ready => {
                 Some("the lab is not ready yet: wait until `netlab ps` says so")
             }
-            _ if self.play_next.is_some() => Some("another run is about to begin: wait for it"),
+            _ if self.play_next.is_some() || self.adopt_next.is_some() => {
+                Some("another run is about to begin: wait for it")
+            }
             Some(true) if !replace => {
                 Some("a scenario is playing: wait for its end, or close it with --replace")
             }

@@ -22,10 +22,8 @@ impl Core {
         self.state.gates_open = position.gates_open;
         self.state.ready = position.ready;
         (self.number, self.load) = (position.number, position.load);
-        for node in &position.owned {
-            if let Some(member) = self.state.members.get_mut(*node as usize) {
-                member.owned = true;
-            }
+        for member in &mut self.state.members {
+            member.owned = position.owned.contains(&member.name);
         }
         let at = position.at;
         let Some(run) = position.run else {

@@ -4,7 +4,7 @@
 
 use super::desire::{Actual, Operation};
 use crate::id::NodeIndex;
-use crate::lab::{Lab, Program};
+use crate::lab::{Lab, Node, Program};
 use crate::record::stream::{NodeState, NodeStatus};
 use netlab_protocol::role::Role;
 
@@ -78,35 +78,8 @@ pub(super) struct State {
 impl State {
     /// Nothing is known of any node.
     pub fn new(lab: &Lab) -> State {
-        let member = |node: &crate::lab::Node| Member {
-            name: node.name.to_string(),
-            role: match &node.program {
-                Program::Role(role) => Some(role.clone()),
-                Program::Image(_) => None,
-            },
-            container: None,
-            actual: Actual::Unknown,
-            port: None,
-            wiring: None,
-            knocks: Vec::new(),
-            pinned: false,
-            conn: None,
-            ready: false,
-            beyond: false,
-            owned: false,
-            under_way: None,
-            retry_at: 0,
-            heard: 0,
-            silent: false,
-            noted: false,
-            problems: 0,
-            reported: 0,
-            changed: 0,
-            tried: None,
-            complaint: String::new(),
-        };
         State {
-            members: lab.nodes.iter().map(member).collect(),
+            members: lab.nodes.iter().map(Member::new).collect(),
             gates_open: false,
             ready: false,
         }
@@ -182,7 +155,50 @@ impl State {
     }
 }
 
+fn role(node: &Node) -> Option<Role> {
+    match &node.program {
+        Program::Role(role) => Some(role.clone()),
+        Program::Image(_) => None,
+    }
+}
+
 impl Member {
+    /// Nothing is known of it.
+    pub fn new(node: &Node) -> Member {
+        Member {
+            name: node.name.to_string(),
+            role: role(node),
+            container: None,
+            actual: Actual::Unknown,
+            port: None,
+            wiring: None,
+            knocks: Vec::new(),
+            pinned: false,
+            conn: None,
+            ready: false,
+            beyond: false,
+            owned: false,
+            under_way: None,
+            retry_at: 0,
+            heard: 0,
+            silent: false,
+            noted: false,
+            problems: 0,
+            reported: 0,
+            changed: 0,
+            tried: None,
+            complaint: String::new(),
+        }
+    }
+
+    /// Takes another role from its node; whether it has changed.
+    pub fn take_role(&mut self, node: &Node) -> bool {
+        let role = role(node);
+        let changed = role != self.role;
+        self.role = role;
+        changed
+    }
+
     /// Its state for people.
     pub fn state(&self) -> NodeState {
         match self.actual {

@@ -2,7 +2,7 @@
 
 use super::core::{EngineStatus, Input};
 use super::driver::Message;
-use super::identity::Identity;
+use super::identity::{Identity, Seat};
 use super::sys;
 use crate::engine::{Engine, EngineEvent};
 use crate::id::NodeIndex;
@@ -32,10 +32,10 @@ pub(super) async fn watch<E: Engine>(
             Ok(mut events) => {
                 see_all(&engine, &identity, &inbox).await;
                 while let Some(Ok(event)) = events.next().await {
-                    let Some(input) = understand(&identity, event) else {
+                    let Some(message) = understand(&identity, event) else {
                         continue;
                     };
-                    if inbox.send(Message::Input(input)).await.is_err() {
+                    if inbox.send(message).await.is_err() {
                         return;
                     }
                 }
@@ -49,22 +49,26 @@ pub(super) async fn watch<E: Engine>(
     }
 }
 
-fn understand<E: Engine>(identity: &Identity<E>, event: EngineEvent) -> Option<Input> {
-    let node = identity.node(event.attributes.get(labels::NODE)?)?;
+fn understand<E: Engine>(identity: &Identity<E>, event: EngineEvent) -> Option<Message> {
+    let Seat { epoch, node } = identity.node(event.attributes.get(labels::NODE)?)?;
+    let container = event.id;
     let exit_code = event
         .attributes
         .get("exitCode")
         .and_then(|code| code.parse().ok());
-    Some(match event.action.as_str() {
+    let input = match event.action.as_str() {
         "die" => Input::Died {
             node,
+            container,
             exit_code: exit_code.unwrap_or(-1),
         },
         _ => Input::Changed {
             node,
+            container,
             action: event.action,
         },
-    })
+    };
+    Some(Message::OfNode { epoch, input })
 }
 
 /// Asks for every container of the lab.
@@ -81,12 +85,14 @@ async fn see_all<E: Engine>(
         }
     };
     let seen = futures_util::stream::iter(known)
-        .map(|(container, node)| async move { see(&**engine, node, container).await })
+        .map(|(container, Seat { epoch, node })| async move {
+            (epoch, see(&**engine, node, container).await)
+        })
         .buffer_unordered(AT_ONCE);
     let mut seen = std::pin::pin!(seen);
-    while let Some(input) = seen.next().await {
+    while let Some((epoch, input)) = seen.next().await {
         if let Some(input) = input
-            && inbox.send(Message::Input(input)).await.is_err()
+            && inbox.send(Message::OfNode { epoch, input }).await.is_err()
         {
             return;
         }

@@ -379,6 +379,20 @@ impl World {
         );
     }
 
+    /// Nodes get other places: `was` names those before; new ones are there and do not knock yet.
+    pub fn move_nodes(&mut self, was: &[Option<NodeIndex>]) {
+        fn moved<T: Copy>(all: &[T], was: &[Option<NodeIndex>], new: T) -> Vec<T> {
+            let old = |was: &Option<NodeIndex>| was.map_or(new, |was| all[was.at()]);
+            was.iter().map(old).collect()
+        }
+        self.status = moved(&self.status, was, "running");
+        self.conn = moved(&self.conn, was, None);
+        self.attached = moved(&self.attached, was, false);
+        self.pinned = moved(&self.pinned, was, false);
+        self.order += 1;
+        self.netns = moved(&self.netns, was, 5_000 + self.order);
+    }
+
     pub fn die(&mut self, node: NodeIndex) {
         self.status[node.at()] = "exited";
         self.conn[node.at()] = None;
@@ -386,6 +400,7 @@ impl World {
             15,
             Input::Died {
                 node,
+                container: format!("c{}", node.0),
                 exit_code: 137,
             },
         );

@@ -154,7 +154,7 @@ impl Failure {
             Failure::Usage { .. } => Exit::Usage,
             Failure::Unreadable { .. } | Failure::Invalid { .. } => Exit::Invalid,
             Failure::Plan(error) => match error {
-                PlanError::Differs { .. }
+                PlanError::OtherAgent { .. }
                 | PlanError::OtherOwner { .. }
                 | PlanError::OtherBuild { .. } => Exit::Usage,
                 PlanError::NothingToRun { .. } => Exit::Invalid,

@@ -70,6 +70,7 @@ pub async fn follow<E: Engine>(
                 Reply::Status(_)
                 | Reply::Playing { .. }
                 | Reply::Stopped
+                | Reply::Adopted
                 | Reply::Links { .. }
                 | Reply::Capturing,
             ) => {}

@@ -73,5 +73,12 @@ fn as_json(plan: &Plan) -> serde_json::Value {
             "after": operation.after,
         })
     });
-    json!({ "lab": plan.lab, "operations": operations.collect::<Vec<_>>() })
+    let changes = plan.changes.iter().map(
+        |change| json!({ "kind": change.kind.word(), "what": change.what, "cause": change.cause }),
+    );
+    json!({
+        "lab": plan.lab,
+        "changes": changes.collect::<Vec<_>>(),
+        "operations": operations.collect::<Vec<_>>(),
+    })
 }

@@ -4,16 +4,13 @@ use super::exit::{Exit, Failure};
 use super::labs::{self, Seen, node_name};
 use super::table::{self, Format};
 use super::{Context, connect, export};
-use crate::engine::Engine;
 use crate::engine::docker::Docker;
 use crate::engine::image::BUILD;
 use crate::lab::Lab;
-use crate::plan::AGENT_STATE;
 use crate::record::stream::{NodeState, Phase, Reply, Request, Status};
 use crate::run::attach;
 use clap::Args;
 use serde::Serialize;
-use std::io::Read;
 use std::time::Duration;
 
 /// How long a lab may take to say how it is.
@@ -192,11 +189,5 @@ async fn list_nodes(engine: &Docker, lab: &Seen, format: Format, context: &Conte
 /// The lab as its agent has it, for roles and addresses; none when it cannot be had.
 async fn resolved(engine: &Docker, lab: &Seen) -> Option<Lab> {
     let agent = lab.agent.as_ref()?;
-    let path = format!("{AGENT_STATE}/lab.json");
-    let archive = engine.download(&agent.id, &path).await.ok()?;
-    let mut archive = tar::Archive::new(archive.as_slice());
-    let mut text = String::new();
-    let entry = archive.entries().ok()?.next()?.ok()?;
-    entry.take(64 << 20).read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
+    crate::run::lab_of(engine, &agent.id).await.ok()?
 }

@@ -13,13 +13,18 @@ use crate::lab::Lab;
 use crate::plan::{self, Options, Plan, Snapshot};
 use crate::record::{Run, home};
 use crate::report::{self, Summary};
+use crate::run::attach::Line;
 use crate::run::{self, CONCURRENCY, READY_TIMEOUT, RunEvent, RunFailed, Started};
 use clap::Args;
+use std::cell::Cell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 const EXAMPLES: &str = "\
+Said again on a lab that is up, it changes what differs from the file and nothing else, and plays
+the scenario again as a new run; `netlab plan FILE` shows what that would be.
+
 Examples:
   netlab up topologies/client-server.yaml
   netlab up topologies/client-server.yaml --name crowd --set clients=20
@@ -99,6 +104,7 @@ struct Up<'a> {
     options: Options,
     snapshot: Snapshot,
     plan: Plan,
+    line: Cell<Option<Line>>,
 }
 
 /// Starts the lab, plays it, and says what came out.
@@ -107,6 +113,7 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
     let mut signals = Signals::listen()?;
     let progress = Progress::new(context.terminal, topology.lab.name.as_str());
     let up = prepare(arguments, context, topology).await?;
+    up.tell_changes();
     let started = start(&up, &progress, &mut signals).await?;
     keep(&up, &started)?;
     let plays = up.topology.lab.scenario.is_some();
@@ -140,7 +147,7 @@ async fn prepare<'a>(
     let images = connect::own_images(&context.owner, &info.architecture)?;
     let socket = arguments.settings.socket(&info.endpoint);
     let options = plan_options(context, &arguments.settings, &images, socket, true);
-    let snapshot = run::snapshot(&engine, &topology.lab, &options).await?;
+    let (snapshot, line) = run::look(&engine, &topology.lab, &options).await?;
     let plan = plan::up(&topology.lab, &snapshot, &options)?;
     Ok(Up {
         context,
@@ -152,6 +159,7 @@ async fn prepare<'a>(
         options,
         snapshot,
         plan,
+        line: Cell::new(line),
     })
 }
 
@@ -176,13 +184,16 @@ async fn start(
         cancel: cancel.clone(),
         on_event: &on_event,
     };
-    let walking = run::up(&up.engine, &up.plan, &walk);
+    let walking = run::up_on(&up.engine, &up.plan, &walk, up.line.take());
     tokio::pin!(walking);
     let (result, signal) = tokio::select! {
         result = &mut walking => (result, None),
         signal = signals.wait() => {
             cancel.cancel();
-            progress.undoing("interrupted: removing what was made");
+            progress.undoing(match up.plan.converges() {
+                true => "interrupted: what is under way is awaited",
+                false => "interrupted: removing what was made",
+            });
             (walking.await, Some(signal))
         }
     };
@@ -195,10 +206,17 @@ async fn start(
         }
         (Err(failed), signal) => {
             told_failure(&failed, up.context);
+            let name = &up.lab().name;
+            if failed.stays && !matches!(failed.cause, run::Failure::Refused(_)) {
+                let text = format!(
+                    "{name}: changed in part; the same `up` goes on, `netlab down {name}` removes it"
+                );
+                up.context.terminal.say(&text);
+            }
             Err(match (&failed.cause, signal) {
                 (run::Failure::Cancelled, Some(signal)) => {
-                    if failed.cleanup.is_empty() {
-                        let text = format!("{}: removed, nothing is left", up.lab().name);
+                    if failed.cleanup.is_empty() && !failed.stays {
+                        let text = format!("{name}: removed, nothing is left");
                         up.context.terminal.tell(&text);
                     }
                     Failure::Signal(signal)
@@ -267,6 +285,13 @@ fn keep(up: &Up, started: &Started) -> Result<(), Failure> {
 impl Up<'_> {
     fn lab(&self) -> &Lab {
         &self.topology.lab
+    }
+
+    /// Says what is about to change in a lab that is up.
+    fn tell_changes(&self) {
+        for change in &self.plan.changes {
+            self.context.terminal.tell(&change.to_string());
+        }
     }
 
     /// `client-server  6 nodes are up, run 20261122T211500Z-7 plays`

@@ -1,6 +1,7 @@
 //! What a container of a lab is made of, as data.
 
 use crate::id::Name;
+use crate::lab::Lab;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -103,4 +104,31 @@ pub struct AgentConfig {
     /// The agent removes the lab this long after its creation; none: never.
     #[serde(with = "crate::units::duration::option")]
     pub ttl: Option<Duration>,
+}
+
+/// What an agent is told so that it goes on with another lab.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Adoption {
+    /// [`super::lab_hash`] of the lab that it is expected to have.
+    pub from: String,
+    /// The lab from now on.
+    pub lab: Lab,
+    /// The lease from now on, counted from the lab's creation.
+    #[serde(with = "crate::units::duration::option")]
+    pub ttl: Option<Duration>,
+    /// Containers that are removed next.
+    pub leaving: Vec<Leaving>,
+    /// Nodes that stay and are started again.
+    pub starting: Vec<Name>,
+    /// Whether a scenario that is playing is healed and closed.
+    pub replace: bool,
+}
+
+/// A container that is removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leaving {
+    /// Its node.
+    pub node: String,
+    /// The engine's id.
+    pub container: String,
 }

@@ -1,4 +1,5 @@
-//! A plan as text: one line per operation, as `netlab plan` prints it and `plan.txt` keeps it.
+//! A plan as text: what differs, if a lab is up, and one line per operation, as `netlab plan` prints
+//! it and `plan.txt` keeps it.
 
 use super::{Action, Operation, Plan};
 use std::fmt;
@@ -9,7 +10,8 @@ impl Action {
         match self {
             Action::CreateImage(_) | Action::CreateAgent | Action::CreateNode(_) => "create",
             Action::FillVolumes => "fill",
-            Action::StartAgent | Action::StartNode(_) => "start",
+            Action::StartAgent | Action::StartNode(_) | Action::StartFound { .. } => "start",
+            Action::Adopt { .. } => "adopt",
             Action::AwaitReady => "await ready",
             Action::Play => "play",
             Action::Remove { .. } => "remove",
@@ -27,6 +29,12 @@ impl fmt::Display for Operation {
 impl fmt::Display for Plan {
     /// `# 4 node:client-1 create, not there (after 1, 2)`, one line per operation.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for change in &self.changes {
+            writeln!(f, "{change}")?;
+        }
+        if !self.changes.is_empty() {
+            writeln!(f)?;
+        }
         let width = self.operations.len().to_string().len();
         for operation in &self.operations {
             let Operation { id, cause, .. } = operation;

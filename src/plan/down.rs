@@ -13,6 +13,7 @@ pub fn down(lab: &Name, snapshot: &Snapshot, owner: &str) -> Result<Plan, PlanEr
     removals(&mut operations, &snapshot.containers, "no longer wanted");
     Ok(Plan {
         lab: lab.clone(),
+        changes: Vec::new(),
         operations,
     })
 }

@@ -15,7 +15,8 @@ pub const OWNER: &str = "netlab.owner";
 pub const BUILD: &str = "netlab.build";
 /// Hash of the configuration it was made from.
 pub const CONFIG_HASH: &str = "netlab.config-hash";
-/// On the agent: how many nodes the lab has, so that a half-made lab is known as one.
+/// On the agent: how many nodes the lab had at its creation, so that a half-made lab is known as
+/// one; with another number it may have been converged since.
 pub const NODES: &str = "netlab.nodes";
 /// Value of [`NODE`] for the agent; `agent` is therefore refused as a node's name.
 pub const AGENT: &str = "agent";

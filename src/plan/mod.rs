@@ -1,22 +1,27 @@
 //! What has to be done to an engine so that it holds a lab, or holds it no more. Pure.
 //!
-//! Owns operations with their causes and order, container specifications, labels and config
-//! hashes. Must not do I/O, read a clock, or query an engine: it is given a [`Snapshot`].
+//! Owns operations with their causes and order, what differs between a lab that is up and its file,
+//! container specifications, labels and config hashes. Must not do I/O, read a clock, or query an
+//! engine: it is given a [`Snapshot`].
 
+mod change;
+mod compare;
 mod container;
+mod converge;
 mod display;
 mod down;
+mod json;
 pub mod labels;
 mod spec;
 mod up;
 
+pub use change::{Change, ChangeKind};
 pub use container::{
-    AGENT_ENGINE_SOCKET, AGENT_GATE, AGENT_STATE, AgentConfig, ContainerSpec, Mount, Restart,
+    AGENT_ENGINE_SOCKET, AGENT_GATE, AGENT_STATE, Adoption, AgentConfig, ContainerSpec, Leaving,
+    Mount, Restart,
 };
 pub use down::down;
-pub use spec::{
-    AGENT_PROGRAM, NODE_PROGRAM, agent_hash, agent_spec, config_hash, container_name, node_spec,
-};
+pub use spec::{AGENT_PROGRAM, NODE_PROGRAM, agent_spec, container_name, lab_hash, node_spec};
 pub use up::up;
 
 use crate::id::{Name, NodeIndex};
@@ -25,10 +30,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What an engine holds of one lab at an instant, and what it is able to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
     /// Containers with the lab's label, the agent's among them.
     pub containers: Vec<Found>,
+    /// What the agent's volume says; none: there is no agent, or its volume is empty.
+    pub running: Option<Running>,
     /// Tags of netlab's own images that are present.
     pub images: Vec<String>,
     /// What the users' images that the lab names say about themselves; one that is not here is
@@ -55,6 +62,15 @@ impl Snapshot {
             ..Snapshot::default()
         }
     }
+}
+
+/// What a lab that is up was told to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Running {
+    /// Its `lab.json`.
+    pub lab: Lab,
+    /// Its lease.
+    pub ttl: Option<Duration>,
 }
 
 /// What a user's image runs when it is told nothing else.
@@ -113,8 +129,18 @@ pub struct Options {
 pub struct Plan {
     /// The lab.
     pub lab: Name,
+    /// What differs between the lab that is up and the file; empty: nothing, or no lab is up.
+    pub changes: Vec<Change>,
     /// In an order in which they could be done one by one; `id`s are 1, 2, ….
     pub operations: Vec<Operation>,
+}
+
+impl Plan {
+    /// Whether it goes on with a lab that is there.
+    pub fn converges(&self) -> bool {
+        let makes = |operation: &Operation| operation.action == Action::CreateAgent;
+        !self.operations.iter().any(makes)
+    }
 }
 
 /// One step.
@@ -143,10 +169,25 @@ pub enum Action {
     FillVolumes,
     /// Start the agent.
     StartAgent,
+    /// Tell the agent what the lab is from now on; it changes live what can change live and lets go
+    /// of what leaves.
+    Adopt {
+        /// [`lab_hash`] of what the plan was made against.
+        from: String,
+        /// Containers that are removed next.
+        leaving: Vec<Leaving>,
+        /// Nodes that stay and are started again.
+        starting: Vec<Name>,
+    },
     /// Create a node's container.
     CreateNode(NodeIndex),
     /// Start a node's container; its gate holds it.
     StartNode(NodeIndex),
+    /// Start a node's container that is there and does not run.
+    StartFound {
+        /// The engine's id.
+        id: String,
+    },
     /// Wait until every node is wired and ready.
     AwaitReady,
     /// Start the run: load, and the scenario where there is one.
@@ -172,15 +213,14 @@ pub enum OwnImage {
 /// Why there is no plan. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// The lab runs, made from another file.
+    /// The agent of the lab that is up cannot do what the file wants, and cannot be replaced without
+    /// losing the lab.
     #[error(
-        "lab `{lab}` is up and differs from the file in {what}: take it down first (`netlab down {lab}`), or give this one another name (`--name`)"
+        "lab `{lab}` is up and its agent has other rights or another engine socket than it needs now: take it down first (`netlab down {lab}`), or give this one another name (`--name`)"
     )]
-    Differs {
+    OtherAgent {
         /// The lab.
         lab: Name,
-        /// What differs, for people: nodes by name, or `its links, scenario or options`.
-        what: String,
     },
     /// Somebody else's lab.
     #[error(

@@ -5,11 +5,11 @@ use super::{
     PlanError, Restart, Snapshot, labels,
 };
 use crate::id::Name;
-use crate::lab::{Addresses, Image, Lab, Node, Program};
+use crate::lab::{Addresses, Image, Lab, Network, Node, Program};
+use netlab_protocol::role::Role;
 use netlab_protocol::{gate, role};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// Memory of a built-in node, in bytes.
 const NODE_MEMORY: i64 = 256 << 20;
@@ -45,6 +45,24 @@ fn all_labels(
     .collect()
 }
 
+/// Whether an image runs as another user than root.
+pub(super) fn foreign_users(snapshot: &Snapshot) -> bool {
+    let foreign = |image: &ImageConfig| !matches!(image.user.as_str(), "" | "0" | "root" | "0:0");
+    snapshot.user_images.values().any(foreign)
+}
+
+/// A snapshot with nothing but an image that does.
+pub(super) fn with_foreign_user() -> Snapshot {
+    let image = ImageConfig {
+        user: "nobody".to_owned(),
+        ..ImageConfig::default()
+    };
+    Snapshot {
+        user_images: BTreeMap::from([(String::new(), image)]),
+        ..Snapshot::default()
+    }
+}
+
 /// The agent's container: the only one with rights, and what each is for stands beside it.
 pub fn agent_spec(
     lab: &Lab,
@@ -57,8 +75,7 @@ pub fn agent_spec(
         "SYS_ADMIN", // enter a node's network namespace
         "SYS_NICE",  // accurate timers
     ];
-    let foreign = |image: &ImageConfig| !matches!(image.user.as_str(), "" | "0" | "root" | "0:0");
-    if snapshot.user_images.values().any(foreign) {
+    if foreign_users(snapshot) {
         capabilities.push("SYS_PTRACE"); // open the namespace file of another user's process
     }
     let mut spec = ContainerSpec {
@@ -90,7 +107,7 @@ pub fn agent_spec(
     };
     let nodes = lab.nodes.len().to_string();
     spec.labels.insert(labels::NODES.to_owned(), nodes);
-    let hash = agent_hash(&spec, lab, options.ttl);
+    let hash = config_hash(&spec);
     spec.labels.insert(labels::CONFIG_HASH.to_owned(), hash);
     spec
 }
@@ -150,7 +167,11 @@ pub fn node_spec(
         memory: own.then_some(NODE_MEMORY),
         ..ContainerSpec::default()
     };
-    let hash = config_hash(&spec);
+    let wired = wired(lab, node);
+    let hash = match &node.program {
+        Program::Role(role) => hash(&[&canonical(&spec), &wired, &fixed(role)]),
+        Program::Image(_) => hash(&[&canonical(&spec), &wired]),
+    };
     spec.labels.insert(labels::CONFIG_HASH.to_owned(), hash);
     Ok(spec)
 }
@@ -198,22 +219,48 @@ fn sysctls(forward: bool) -> BTreeMap<String, String> {
 }
 
 /// What a container is made from, in 16 hex digits: everything in `spec` but what differs each
-/// time it is created (instance, the gate's volume) and the hash itself.
-pub fn config_hash(spec: &ContainerSpec) -> String {
+/// time it is created (instance, the gate's volume), how many nodes there are, and the hash itself.
+fn config_hash(spec: &ContainerSpec) -> String {
     hash(&[&canonical(spec)])
 }
 
-/// The agent's: [`config_hash`] and all that is put into its volumes.
-pub fn agent_hash(spec: &ContainerSpec, lab: &Lab, ttl: Option<Duration>) -> String {
-    let lab = serde_json::to_vec(lab).unwrap_or_default();
-    let ttl = format!("{ttl:?}");
-    hash(&[&canonical(spec), &lab, ttl.as_bytes()])
+/// What a role's program cannot change while it runs, beside its container.
+fn fixed(role: &Role) -> Vec<u8> {
+    let port = match role {
+        Role::Server(server) => server.port,
+        Role::Peer(peer) => peer.port,
+        Role::Client(_) => 0,
+    };
+    format!("{} {port}", role.as_str()).into_bytes()
+}
+
+/// What a node's devices were made from: its interfaces, and, where there are several networks, what
+/// its routes depend on. A device is configured once.
+fn wired(lab: &Lab, node: &Node) -> Vec<u8> {
+    let subnets = lab.networks.iter().map(Network::subnet);
+    let subnets: Vec<String> = subnets.map(|subnet| format!("{subnet:?}")).collect();
+    let routed = lab.networks.len() > 1;
+    let wires: Vec<_> = lab
+        .networks
+        .iter()
+        .filter(|_| routed)
+        .map(|n| &n.wires)
+        .collect();
+    let routers = lab.nodes.iter().filter(|node| routed && node.forward);
+    let routers: Vec<_> = routers.map(|router| &router.interfaces).collect();
+    serde_json::to_vec(&(&node.interfaces, subnets, wires, routers)).unwrap_or_default()
+}
+
+/// A whole lab in 16 hex digits.
+pub fn lab_hash(lab: &Lab) -> String {
+    hash(&[&serde_json::to_vec(lab).unwrap_or_default()])
 }
 
 fn canonical(spec: &ContainerSpec) -> Vec<u8> {
     let mut spec = spec.clone();
     spec.labels.remove(labels::INSTANCE);
     spec.labels.remove(labels::CONFIG_HASH);
+    spec.labels.remove(labels::NODES);
     for mount in &mut spec.mounts {
         match mount {
             Mount::Volume { name, target, .. } if target == gate::MOUNT => name.clear(),

@@ -8,6 +8,9 @@ use super::look::{Captured, LinkRow};
 use netlab_protocol::latency::{Op, Outcome};
 use serde::{Deserialize, Serialize};
 
+/// Most bytes that [`Request::Adopt`] announces.
+pub const MAX_ADOPTION: u64 = 512 << 20;
+
 /// Version of these messages.
 pub const STREAM: u32 = 1;
 
@@ -26,6 +29,13 @@ pub enum Request {
     Play {
         /// Heal and close a playing run first.
         replace: bool,
+    },
+    /// The lab is another from now on: as many bytes follow the line, which are the JSON of a
+    /// [`crate::plan::Adoption`]. One [`Reply::Adopted`], or [`Reply::Refused`] while a scenario is
+    /// playing.
+    Adopt {
+        /// How many bytes follow.
+        bytes: u64,
     },
     /// The events of the current (or last) run from its beginning, then as they happen, with a
     /// [`Reply::Progress`] every second, until [`Reply::Ended`].
@@ -55,6 +65,8 @@ pub enum Reply {
         /// Its id.
         run: String,
     },
+    /// The lab is the other one, all that changes live has changed.
+    Adopted,
     /// Why not.
     Refused {
         /// One sentence, with the cure.

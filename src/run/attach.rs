@@ -13,6 +13,8 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// Longest line that is accepted, in bytes.
 const MAX_LINE: usize = 4 << 20;
+/// Bytes per second that a connection to an agent carries at least.
+const SLOWEST: u64 = 1 << 20;
 /// A followed agent says something every second; after this much silence it is asked again. Needed
 /// also on healthy engines: when the agent's process is killed, the engine (seen with 20.10) may
 /// leave the exec stream open for ever.
@@ -93,29 +95,72 @@ pub async fn open<E: Engine>(
     agent: &str,
     request: &Request,
 ) -> Result<Replies, AttachError> {
-    let command = [AGENT_PROGRAM, "agent", "attach"];
-    let spec = ExecSpec {
-        command: command.map(str::to_owned).to_vec(),
-        tty: false,
-        stdin: true,
-    };
-    let mut exec = engine.exec(agent, &spec).await.map_err(AttachError::Open)?;
-    let mut line = serde_json::to_vec(request).unwrap_or_default();
-    line.push(b'\n');
-    let send = async {
-        exec.input.write_all(&line).await?;
-        exec.input.flush().await
-    };
-    match timeout(SILENCE, send).await {
-        Ok(sent) => sent.map_err(AttachError::Send)?,
-        Err(_) => return Err(AttachError::Late(SILENCE)),
+    open_with(engine, agent, (request, &[])).await
+}
+
+/// The same with the bytes that the request announces.
+async fn open_with<E: Engine>(
+    engine: &E,
+    agent: &str,
+    request: (&Request, &[u8]),
+) -> Result<Replies, AttachError> {
+    Line::open(engine, agent).await?.say(request).await
+}
+
+/// A connection to an agent on which nothing was said yet. Making one takes most of the time that a
+/// request takes; the agent waits ten seconds for the request.
+pub struct Line(Exec);
+
+impl Line {
+    /// Connects to the agent in container `agent`.
+    ///
+    /// # Errors
+    /// [`AttachError::Open`].
+    pub async fn open<E: Engine>(engine: &E, agent: &str) -> Result<Line, AttachError> {
+        let command = [AGENT_PROGRAM, "agent", "attach"];
+        let spec = ExecSpec {
+            command: command.map(str::to_owned).to_vec(),
+            tty: false,
+            stdin: true,
+        };
+        let exec = engine.exec(agent, &spec).await.map_err(AttachError::Open)?;
+        Ok(Line(exec))
     }
-    Ok(Replies {
-        exec,
-        line: Vec::new(),
-        searched: 0,
-        stderr: String::new(),
-    })
+
+    /// Sends a request and the bytes that it announces.
+    async fn say(self, (request, payload): (&Request, &[u8])) -> Result<Replies, AttachError> {
+        let Line(mut exec) = self;
+        let mut line = serde_json::to_vec(request).unwrap_or_default();
+        line.push(b'\n');
+        let send = async {
+            exec.input.write_all(&line).await?;
+            exec.input.write_all(payload).await?;
+            exec.input.flush().await
+        };
+        let patience = SILENCE + Duration::from_secs(payload.len() as u64 / SLOWEST);
+        match timeout(patience, send).await {
+            Ok(sent) => sent.map_err(AttachError::Send)?,
+            Err(_) => return Err(AttachError::Late(patience)),
+        }
+        Ok(Replies {
+            exec,
+            line: Vec::new(),
+            searched: 0,
+            stderr: String::new(),
+        })
+    }
+
+    /// Asks once and returns the first reply.
+    ///
+    /// # Errors
+    /// Any but [`AttachError::Open`].
+    pub async fn ask(
+        self,
+        request: (&Request, &[u8]),
+        within: Duration,
+    ) -> Result<Reply, AttachError> {
+        self.say(request).await?.next(within).await
+    }
 }
 
 impl Replies {
@@ -198,10 +243,23 @@ pub async fn ask<E: Engine>(
     request: &Request,
     within: Duration,
 ) -> Result<Reply, AttachError> {
+    ask_with(engine, agent, (request, &[]), within).await
+}
+
+/// The same with the bytes that the request announces.
+///
+/// # Errors
+/// As [`ask`].
+pub async fn ask_with<E: Engine>(
+    engine: &E,
+    agent: &str,
+    request: (&Request, &[u8]),
+    within: Duration,
+) -> Result<Reply, AttachError> {
     let deadline = Instant::now() + within;
     loop {
         let attempt = async {
-            let mut replies = open(engine, agent, request).await?;
+            let mut replies = open_with(engine, agent, request).await?;
             replies.next(within).await
         };
         let error = match timeout_at(deadline, attempt).await {
@@ -306,7 +364,11 @@ impl<E: Engine> Follower<'_, E> {
             Reply::Ended { .. } => self.ended = true,
             Reply::Refused { .. } => self.ended = true,
             Reply::Progress(_) | Reply::Status(_) => {}
-            Reply::Playing { .. } | Reply::Stopped | Reply::Links { .. } | Reply::Capturing => {
+            Reply::Playing { .. }
+            | Reply::Stopped
+            | Reply::Adopted
+            | Reply::Links { .. }
+            | Reply::Capturing => {
                 return Err(AttachError::unexpected(&reply));
             }
         }

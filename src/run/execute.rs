@@ -1,15 +1,16 @@
 //! Carries out operations: each as soon as those before it are over, a bounded number at once.
 
+use super::attach::Line;
 use super::{Context, Failure, RunEvent, Started, ready};
 use crate::engine::{Engine, EngineError, LogOptions};
-use crate::id::NodeIndex;
+use crate::id::{Name, NodeIndex};
 use crate::lab::Node;
 use crate::plan::{
     self, AGENT_GATE, AGENT_STATE, Action, AgentConfig, Operation, OwnImage, Plan, labels,
 };
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,8 @@ pub(super) struct Walk<'a, E> {
     engine: &'a E,
     context: &'a Context<'a>,
     made: RefCell<Made>,
+    /// To the agent, before it is used.
+    line: Cell<Option<Line>>,
 }
 
 /// What the walk has made or found.
@@ -38,7 +41,7 @@ struct Made {
 }
 
 impl<'a, E: Engine> Walk<'a, E> {
-    pub(super) fn new(engine: &'a E, context: &'a Context<'a>) -> Walk<'a, E> {
+    pub(super) fn new(engine: &'a E, context: &'a Context<'a>, line: Option<Line>) -> Walk<'a, E> {
         let found = &context.snapshot.containers;
         let agent = found.iter().find(|found| found.node == labels::AGENT);
         let made = Made {
@@ -52,6 +55,7 @@ impl<'a, E: Engine> Walk<'a, E> {
             engine,
             context,
             made: RefCell::new(made),
+            line: Cell::new(line),
         }
     }
 
@@ -59,6 +63,13 @@ impl<'a, E: Engine> Walk<'a, E> {
     pub(super) fn created(&self) -> (Vec<(String, String)>, String) {
         let made = self.made.borrow();
         (made.created.clone(), made.instance.clone())
+    }
+
+    /// Whether the lab was there before this walk, and still is.
+    pub(super) fn stays(&self) -> bool {
+        let instance = &self.made.borrow().instance;
+        let mut known = self.context.snapshot.containers.iter();
+        known.any(|found| found.instance == *instance)
     }
 
     pub(super) fn started(&self) -> Started {
@@ -136,6 +147,7 @@ impl<'a, E: Engine> Walk<'a, E> {
                 called(self.engine.start(&agent).await)
             }
             Action::CreateNode(index) => {
+                called(self.find_gate().await)?;
                 let spec = self.node_spec(*index)?;
                 called(self.create_node(*index, spec).await)
             }
@@ -144,6 +156,12 @@ impl<'a, E: Engine> Walk<'a, E> {
                 let id = id.ok_or(Failure::Order("a node's container"))?;
                 called(self.engine.start(&id).await)
             }
+            Action::StartFound { id } => called(self.engine.start(id).await),
+            Action::Adopt {
+                from,
+                leaving,
+                starting,
+            } => self.adopt((from, leaving, starting)).await,
             Action::AwaitReady => self.await_ready().await,
             Action::Play => self.play().await,
             Action::Remove { id, .. } => called(self.engine.remove(id).await),
@@ -179,10 +197,23 @@ impl<'a, E: Engine> Walk<'a, E> {
             made.created.push((spec.name.clone(), id.clone()));
             made.agent = Some(id.clone());
         }
-        let state = self.engine.inspect(&id).await?;
+        self.find_gate().await
+    }
+
+    /// Asks which volume nodes mount, unless that is known.
+    async fn find_gate(&self) -> Result<(), EngineError> {
+        let agent = match &*self.made.borrow() {
+            Made {
+                gate: None,
+                agent: Some(agent),
+                ..
+            } => agent.clone(),
+            _ => return Ok(()),
+        };
+        let state = self.engine.inspect(&agent).await?;
         let gate = state.and_then(|state| state.volumes.get(AGENT_GATE).cloned());
         let gate = gate.ok_or_else(|| EngineError {
-            operation: format!("find the volume {AGENT_GATE} of container {}", spec.name),
+            operation: format!("find the volume {AGENT_GATE} of the lab's agent"),
             status: None,
             source: "the engine made none".into(),
         })?;
@@ -232,6 +263,13 @@ impl<'a, E: Engine> Walk<'a, E> {
         made.created.push((spec.name, id.clone()));
         made.nodes.insert(index, id);
         Ok(())
+    }
+
+    async fn adopt(&self, what: (&str, &[plan::Leaving], &[Name])) -> Result<(), Failure> {
+        let agent = self.agent()?;
+        let line = self.line.take();
+        let adopt = super::adopt::adopt(self.engine, &agent, line, what, self.context);
+        self.unless_cancelled(adopt).await
     }
 
     async fn await_ready(&self) -> Result<(), Failure> {

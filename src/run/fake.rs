@@ -5,14 +5,16 @@ use crate::engine::{
     Container, ContainerState, Engine, EngineError, EngineEvent, EngineInfo, Exec, ExecSpec,
     ImageFound, ImageInfo, LogLine, LogOptions, TerminalSize, Volume,
 };
-use crate::plan::{ContainerSpec, Mount};
+use crate::plan::{AGENT_STATE, Adoption, ContainerSpec, Mount};
 use crate::record::stream::{Phase, Reply, Request, STREAM, Status};
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
 /// Decides about a call, by its text (`create netlab-x.a`): how long it takes, and why it fails.
 pub type Rule = Box<dyn Fn(&str) -> (Duration, Option<String>) + Send + Sync>;
@@ -30,6 +32,8 @@ struct State {
     next: u32,
     rule: Option<Rule>,
     replies: Vec<Reply>,
+    /// What was uploaded last, as an archive, by container and folder.
+    uploads: BTreeMap<(String, String), Vec<u8>>,
     /// Calls under way, and the most there have been.
     under_way: usize,
     most: usize,
@@ -224,14 +228,24 @@ impl Engine for Fake {
         Ok(id)
     }
 
-    async fn upload(&self, id: &str, path: &str, _: Vec<u8>) -> Result<(), EngineError> {
-        self.call(format!("upload {path} {}", self.name(id))).await
+    async fn upload(&self, id: &str, path: &str, archive: Vec<u8>) -> Result<(), EngineError> {
+        self.call(format!("upload {path} {}", self.name(id)))
+            .await?;
+        let at = (id.to_owned(), path.to_owned());
+        self.state().uploads.insert(at, archive);
+        Ok(())
     }
 
     async fn download(&self, id: &str, path: &str) -> Result<Vec<u8>, EngineError> {
-        self.call(format!("download {path} {}", self.name(id)))
-            .await?;
-        Ok(Vec::new())
+        let what = format!("download {path} {}", self.name(id));
+        self.call(what.clone()).await?;
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let at = (id.to_owned(), folder.to_owned());
+        let archive = self.state().uploads.get(&at).cloned().unwrap_or_default();
+        match only(&archive, name) {
+            Some(found) => Ok(found),
+            None => fails(&what, Some(404), "there is no such file"),
+        }
     }
 
     async fn start(&self, id: &str) -> Result<(), EngineError> {
@@ -300,11 +314,17 @@ impl Engine for Fake {
         let what = format!("exec {} in {}", spec.command.join(" "), self.name(id));
         self.call(what).await?;
         let (input, theirs) = tokio::io::duplex(1 << 16);
-        let fake = self.clone();
+        let (fake, agent) = (self.clone(), id.to_owned());
         let output = stream::once(async move {
             let mut line = String::new();
             // A request that cannot be read is answered by nothing, as by a broken agent.
-            let _ = BufReader::new(theirs).read_line(&mut line).await;
+            let mut theirs = BufReader::new(theirs);
+            let _ = theirs.read_line(&mut line).await;
+            if let Ok(Request::Adopt { bytes }) = serde_json::from_str(&line) {
+                let mut payload = vec![0; bytes as usize];
+                let _ = theirs.read_exact(&mut payload).await;
+                fake.take(&agent, &payload);
+            }
             let mut text = Vec::new();
             for reply in fake.answer(&line).await {
                 text.extend(serde_json::to_vec(&reply).unwrap_or_default());
@@ -339,7 +359,29 @@ impl Engine for Fake {
     }
 }
 
+/// The archive with nothing but the file of this name.
+fn only(archive: &[u8], name: &str) -> Option<Vec<u8>> {
+    let mut archive = tar::Archive::new(archive);
+    let is_it = |entry: &tar::Entry<'_, _>| entry.path().is_ok_and(|path| path == Path::new(name));
+    let mut entry = archive.entries().ok()?.flatten().find(is_it)?;
+    let mut bytes = Vec::new();
+    entry.read_to_end(&mut bytes).ok()?;
+    super::fill::pack(&[(name, 0o600, &bytes)]).ok()
+}
+
 impl Fake {
+    /// Writes an adopted lab down, as the agent does.
+    fn take(&self, agent: &str, payload: &[u8]) {
+        let Ok(adoption) = serde_json::from_slice::<Adoption>(payload) else {
+            return;
+        };
+        let at = (agent.to_owned(), AGENT_STATE.to_owned());
+        let lab = serde_json::to_vec(&adoption.lab).unwrap_or_default();
+        if let Ok(archive) = super::fill::pack(&[("lab.json", 0o600, &lab)]) {
+            self.state().uploads.insert(at, archive);
+        }
+    }
+
     /// What a healthy agent says; nothing when a rule makes `agent …` fail.
     async fn answer(&self, line: &str) -> Vec<Reply> {
         let Ok(request) = serde_json::from_str::<Request>(line) else {
@@ -347,6 +389,7 @@ impl Fake {
         };
         let asked = match request {
             Request::AwaitReady { .. } => "await ready",
+            Request::Adopt { .. } => "adopt",
             Request::Play { .. } => "play",
             Request::Stop => "stop",
             Request::Status => "status",
@@ -361,6 +404,7 @@ impl Fake {
         let run = "1-1".to_owned();
         match request {
             Request::Play { .. } => vec![Reply::Playing { run }],
+            Request::Adopt { .. } => vec![Reply::Adopted],
             Request::Stop => vec![Reply::Stopped],
             Request::Links => vec![Reply::Links {
                 rows: Vec::new(),

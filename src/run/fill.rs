@@ -17,7 +17,7 @@ pub(super) fn archives(
     Ok((gate, state))
 }
 
-fn pack(files: &[(&str, u32, &[u8])]) -> io::Result<Vec<u8>> {
+pub(super) fn pack(files: &[(&str, u32, &[u8])]) -> io::Result<Vec<u8>> {
     let size: usize = files.iter().map(|(_, _, bytes)| bytes.len() + 1024).sum();
     let mut archive = tar::Builder::new(Vec::with_capacity(size + 1024));
     for (path, mode, bytes) in files {

@@ -4,6 +4,7 @@
 //! Owns the order and concurrency in which a [`Plan`] is carried out. Must not decide what is to
 //! be done (that is `plan`), nor print: it reports [`RunEvent`]s.
 
+mod adopt;
 pub mod attach;
 mod down;
 mod execute;
@@ -13,9 +14,11 @@ mod fill;
 mod ready;
 mod snapshot;
 mod undo;
+mod volume;
 
 pub use down::{DownFailed, Removed, Scope, down};
-pub use snapshot::{agent_of, found, snapshot};
+pub use snapshot::{agent_of, found, look, snapshot};
+pub use volume::lab_of;
 
 use crate::engine::image::OwnImages;
 use crate::engine::{Engine, EngineError};
@@ -96,10 +99,13 @@ pub struct Started {
     pub run: Option<String>,
 }
 
-/// A walk that failed. What it had done is undone, but for `cleanup`.
+/// A walk that failed. What it had done is undone, but for `cleanup`; a lab that was there before
+/// stays, as far as it was changed.
 #[derive(Debug, thiserror::Error)]
-#[error("the lab was not started")]
+#[error("{}", if *stays { "the lab was not changed to the end" } else { "the lab was not started" })]
 pub struct RunFailed {
+    /// Whether the lab was there before: `up` completes it, `down` removes it.
+    pub stays: bool,
     /// What failed first.
     #[source]
     pub cause: Failure,
@@ -163,7 +169,8 @@ pub enum Failure {
 /// Carries out `plan`, as concurrently as its order allows.
 ///
 /// When a step fails or [`Context::cancel`] fires, steps under way are awaited, what was created is
-/// removed in reverse order, and images stay (they are tagged by content).
+/// removed in reverse order, and images stay (they are tagged by content). A lab that was there
+/// before is left as it is then: its next `up` goes on from there.
 ///
 /// # Errors
 /// [`RunFailed`] with the first failure and everything that could not be undone.
@@ -172,14 +179,34 @@ pub async fn up<E: Engine>(
     plan: &Plan,
     context: &Context<'_>,
 ) -> Result<Started, RunFailed> {
-    let walk = execute::Walk::new(engine, context);
+    up_on(engine, plan, context, None).await
+}
+
+/// The same over a connection to the lab's agent that was made before.
+///
+/// # Errors
+/// As [`up`].
+pub async fn up_on<E: Engine>(
+    engine: &E,
+    plan: &Plan,
+    context: &Context<'_>,
+    line: Option<attach::Line>,
+) -> Result<Started, RunFailed> {
+    let walk = execute::Walk::new(engine, context, line);
     match walk.all(plan).await {
         Ok(()) => Ok(walk.started()),
         Err(cause) => {
-            (context.on_event)(RunEvent::Undoing);
+            let stays = walk.stays();
+            if !stays {
+                (context.on_event)(RunEvent::Undoing);
+            }
             let logs = walk.last_words(&cause).await;
-            let cleanup = undo::undo(engine, walk.created(), context).await;
+            let cleanup = match stays {
+                true => Vec::new(),
+                false => undo::undo(engine, walk.created(), context).await,
+            };
             Err(RunFailed {
+                stays,
                 cause,
                 cleanup,
                 logs,

@@ -1,5 +1,6 @@
 //! Looks at an engine: what it holds of a lab.
 
+use super::attach::Line;
 use crate::engine::{Container, Engine, EngineError};
 use crate::id::Name;
 use crate::lab::{Lab, Program};
@@ -15,9 +16,50 @@ pub async fn snapshot<E: Engine>(
     lab: &Lab,
     options: &Options,
 ) -> Result<Snapshot, EngineError> {
+    Ok(taken(engine, lab, options, false).await?.0)
+}
+
+/// The same, and meanwhile a connection to the lab's agent is made, so that what is planned can be
+/// told at once.
+///
+/// # Errors
+/// As [`snapshot`]; without a connection it goes on.
+pub async fn look<E: Engine>(
+    engine: &E,
+    lab: &Lab,
+    options: &Options,
+) -> Result<(Snapshot, Option<Line>), EngineError> {
+    taken(engine, lab, options, true).await
+}
+
+async fn taken<E: Engine>(
+    engine: &E,
+    lab: &Lab,
+    options: &Options,
+    connect: bool,
+) -> Result<(Snapshot, Option<Line>), EngineError> {
     let containers = engine
         .containers(&[(labels::LAB, lab.name.as_str())])
         .await?;
+    let agent = containers
+        .iter()
+        .map(found)
+        .find(|found| found.node == labels::AGENT);
+    // Another build's files may say something else.
+    let readable = agent.filter(|agent| agent.build == options.build && !agent.never_started);
+    let (running, line) = match &readable {
+        Some(agent) => {
+            let line = async {
+                match connect && agent.running {
+                    true => Line::open(engine, &agent.id).await.ok(),
+                    false => None,
+                }
+            };
+            let (running, line) = tokio::join!(super::volume::running(engine, &agent.id), line);
+            (running?, line)
+        }
+        None => (None, None),
+    };
     let mut images = Vec::new();
     for tag in [&options.agent_image, &options.node_image] {
         if engine.image(tag).await?.is_some() {
@@ -43,11 +85,13 @@ pub async fn snapshot<E: Engine>(
             user_images.insert(reference.to_owned(), config);
         }
     }
-    Ok(Snapshot {
+    let snapshot = Snapshot {
         containers: containers.iter().map(found).collect(),
+        running,
         images,
         user_images,
-    })
+    };
+    Ok((snapshot, line))
 }
 
 /// A listed container in the plan's words.

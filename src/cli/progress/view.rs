@@ -65,6 +65,10 @@ struct RoleNow {
     failed: BTreeMap<Outcome, u64>,
 }
 
+fn adopts(action: &Action) -> bool {
+    matches!(action, Action::Adopt { .. })
+}
+
 impl View {
     /// Nothing is known but the name.
     pub fn new(lab: &str) -> View {
@@ -220,6 +224,7 @@ impl View {
         match &self.stage {
             Stage::Starting(start) if !start.actions.is_empty() => {
                 let text = match start.created.all {
+                    0 if start.actions.iter().any(adopts) => "up, is being changed".to_owned(),
                     0 => "already up, as the file says".to_owned(),
                     1 => "starting 1 node".to_owned(),
                     nodes => format!("starting {nodes} nodes"),

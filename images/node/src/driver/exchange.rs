@@ -11,26 +11,25 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderMap};
 use std::str::FromStr;
 
-/// Sends `request` to `target` (the role's number `to`) and reads the answer to its end.
+/// Sends `request` to `target` and reads the answer to its end.
 ///
 /// # Errors
 /// Why there is no whole answer. It never gives up by itself: who started it ends it.
 pub async fn exchange(
     node: &Node,
-    to: u32,
     target: &Target,
     request: Request,
     body_wanted: bool,
 ) -> Result<Answer, Failure> {
     let length = request.body.len();
     let message = message(target, request).map_err(|_| Failure::Other)?;
-    let mut connection = node.pool.take(to, target.address).await?;
+    let mut connection = node.pool.take(target.address).await?;
     let sent = connection.sender.send_request(message);
     add(&node.traffic.sent, length);
     let response = sent.await.map_err(|e| of_hyper(&e))?;
     let (head, body) = response.into_parts();
     let body = read(node, body, body_wanted).await?;
-    node.pool.give_back(to, connection);
+    node.pool.give_back(target.address, connection);
     Ok(Answer {
         status: head.status.as_u16(),
         version: number(&head.headers, VERSION),

@@ -10,7 +10,7 @@ use crate::role::Event;
 use crate::role::store::Store;
 use netlab_protocol::PROTOCOL;
 use netlab_protocol::control::{Configure, REPORT_EVERY, ToAgent, ToNode};
-use netlab_protocol::role::{DATA, Data, Load, Role};
+use netlab_protocol::role::{DATA, Data, Role};
 use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -105,10 +105,13 @@ impl Life {
             }
             Some(before) if *before == configure => {}
             Some(before) => {
-                let load = other_load(before, &configure).ok_or(
-                    "the agent changed more than the load of a running node; restart the node",
-                )?;
-                self.tell(Event::Load(load));
+                if fixed(before) != fixed(&configure) {
+                    let text = "the agent changed what a running node cannot change (name, role, port or data); restart the node";
+                    return Err(text.to_owned());
+                }
+                if let Some(node) = self.node.get() {
+                    node.become_(&configure);
+                }
             }
         }
         self.configured = Some(configure);
@@ -171,19 +174,13 @@ fn folder() -> PathBuf {
     std::env::var_os("NETLAB_DATA").map_or_else(|| DATA.into(), PathBuf::from)
 }
 
-/// The load of `after`, if it differs from `before` in nothing else.
-fn other_load(before: &Configure, after: &Configure) -> Option<Option<Load>> {
-    let mut changed = before.clone();
-    let load = match (&mut changed.role, &after.role) {
-        (Role::Client(changed), Role::Client(after)) => {
-            changed.load = after.load.clone();
-            Some(after.load.clone())
-        }
-        (Role::Peer(changed), Role::Peer(after)) => {
-            changed.load = after.load.clone();
-            after.load.clone()
-        }
-        _ => return None,
+/// What a node keeps for its whole life.
+fn fixed(configure: &Configure) -> (&str, &'static str, Option<u16>, Option<Data>) {
+    let role = &configure.role;
+    let (port, data) = match role {
+        Role::Server(server) => (Some(server.port), Some(server.data)),
+        Role::Peer(peer) => (Some(peer.port), Some(peer.data)),
+        Role::Client(_) => (None, None),
     };
-    (changed == *after).then_some(load)
+    (&configure.node, role.as_str(), port, data)
 }

@@ -8,7 +8,7 @@ use super::{exchange, serve};
 use crate::role::http::Answer;
 use crate::role::stats::sample;
 use crate::role::store::{Record, Store};
-use crate::role::{Action, Event, Machine, Ticket, http, machine};
+use crate::role::{self, Action, Event, Machine, Ticket, http, machine};
 use netlab_protocol::control::{Configure, Report};
 use netlab_protocol::role::{Endpoint, PORT};
 use std::cell::{Cell, RefCell};
@@ -40,6 +40,10 @@ impl Target {
     }
 }
 
+fn targets(endpoints: &[Endpoint]) -> Rc<[Target]> {
+    endpoints.iter().map(Target::new).collect()
+}
+
 /// Bytes of values and files that were sent and received.
 #[derive(Default)]
 pub struct Traffic {
@@ -57,14 +61,15 @@ pub fn add(counter: &Cell<u64>, n: usize) {
 /// A node at work.
 pub struct Node {
     machine: RefCell<Box<dyn Machine>>,
-    targets: Vec<Target>,
+    /// By the role's numbers.
+    targets: RefCell<Rc<[Target]>>,
     alarm: Alarm,
     volume: RefCell<Option<Volume>>,
     next_request: Cell<u64>,
     /// Where answers go.
     asked: RefCell<HashMap<u64, oneshot::Sender<Answer>>>,
     /// What was sent, and to whom.
-    sent: RefCell<HashMap<Ticket, (AbortHandle, u32)>>,
+    sent: RefCell<HashMap<Ticket, (AbortHandle, Option<SocketAddr>)>>,
     /// Number of the run; 0 before the first.
     run: Cell<u32>,
     outbox: Rc<Outbox>,
@@ -89,7 +94,7 @@ impl Node {
     ) -> io::Result<Rc<Node>> {
         let machine = machine(configure, store);
         Ok(Rc::new(Node {
-            targets: machine.endpoints().iter().map(Target::new).collect(),
+            targets: RefCell::new(targets(machine.endpoints())),
             machine: RefCell::new(machine),
             alarm: Alarm::new()?,
             volume: RefCell::new(volume),
@@ -157,15 +162,18 @@ impl Node {
                 request,
                 body_wanted,
             } => {
-                let sending = Rc::clone(self).send(ticket, to, request, body_wanted);
+                // What is sent goes where its number points to now.
+                let targets = Rc::clone(&self.targets.borrow());
+                let address = targets.get(to as usize).map(|target| target.address);
+                let sending = Rc::clone(self).send(ticket, (targets, to), request, body_wanted);
                 let task = spawn_local(sending).abort_handle();
-                self.sent.borrow_mut().insert(ticket, (task, to));
+                self.sent.borrow_mut().insert(ticket, (task, address));
             }
             Action::Cancel(ticket) => {
                 let sent = self.sent.borrow_mut().remove(&ticket);
                 if let Some((task, to)) = sent {
                     task.abort();
-                    self.pool.doubt(to);
+                    to.into_iter().for_each(|to| self.pool.doubt(to));
                 }
             }
         }
@@ -174,12 +182,12 @@ impl Node {
     async fn send(
         self: Rc<Self>,
         ticket: Ticket,
-        to: u32,
+        (targets, to): (Rc<[Target]>, u32),
         request: http::Request,
         body_wanted: bool,
     ) {
-        let result = match self.targets.get(to as usize) {
-            Some(target) => exchange::exchange(&self, to, target, request, body_wanted).await,
+        let result = match targets.get(to as usize) {
+            Some(target) => exchange::exchange(&self, target, request, body_wanted).await,
             None => Err(http::Failure::Unreachable),
         };
         self.sent.borrow_mut().remove(&ticket);
@@ -213,6 +221,13 @@ impl Node {
         self.handle(Event::Request { id, request });
         let node = Rc::clone(self);
         (Asking { node, id }, receiver)
+    }
+
+    /// Other parameters from now on; keys, connections and requests under way stay.
+    pub fn become_(self: &Rc<Self>, configure: &Configure) {
+        *self.targets.borrow_mut() = targets(role::endpoints(&configure.role));
+        let (seed, role) = (configure.seed, Box::new(configure.role.clone()));
+        self.handle(Event::Become { seed, role });
     }
 
     /// A run begins.

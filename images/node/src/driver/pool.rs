@@ -42,7 +42,7 @@ impl Drop for Connection {
 }
 
 struct Idle {
-    to: u32,
+    to: SocketAddr,
     since: u64,
     connection: Connection,
 }
@@ -56,18 +56,18 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// An open connection to `to`, at `address`.
+    /// An open connection to `to`.
     ///
     /// # Errors
     /// Why it could not be made.
-    pub async fn take(&self, to: u32, address: SocketAddr) -> Result<Connection, Failure> {
+    pub async fn take(&self, to: SocketAddr) -> Result<Connection, Failure> {
         while let Some(mut connection) = self.take_idle(to) {
             // Not ready means closed meanwhile.
             if !connection.sender.is_closed() && connection.sender.ready().await.is_ok() {
                 return Ok(connection);
             }
         }
-        let stream = TcpStream::connect(address).await.map_err(|e| of_io(&e))?;
+        let stream = TcpStream::connect(to).await.map_err(|e| of_io(&e))?;
         stream.set_nodelay(true).map_err(|e| of_io(&e))?;
         let (sender, driven) = Builder::new()
             .max_buf_size(MAX_HEAD)
@@ -84,14 +84,14 @@ impl Pool {
         })
     }
 
-    fn take_idle(&self, to: u32) -> Option<Connection> {
+    fn take_idle(&self, to: SocketAddr) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         let at = idle.iter().rposition(|i| i.to == to)?;
         Some(idle.remove(at).connection)
     }
 
     /// Gives a connection back whose answer was read to its end.
-    pub fn give_back(&self, to: u32, connection: Connection) {
+    pub fn give_back(&self, to: SocketAddr, connection: Connection) {
         let mut idle = self.idle.borrow_mut();
         if !connection.sender.is_closed() && idle.len() < MAX_IDLE {
             idle.push(Idle {
@@ -104,7 +104,7 @@ impl Pool {
 
     /// Closes the idle connections to `to`: a request to it was not answered in time, so they may
     /// be dead as well.
-    pub fn doubt(&self, to: u32) {
+    pub fn doubt(&self, to: SocketAddr) {
         self.idle.borrow_mut().retain(|i| i.to != to);
     }
 

@@ -4,16 +4,15 @@ use super::http::{Failure, Method, Request};
 use super::load::{Asked, Loader, Step};
 use super::question::{Questions, Spread};
 use super::route::key_path;
-use super::{Action, Event, Machine, Ticket, stats};
+use super::{Action, Event, Machine, Ticket, moved, stats};
 use crate::role::content::Content;
 use bytes::Bytes;
 use netlab_protocol::control::Sample;
 use netlab_protocol::latency::{LatencyCount, Op, Outcome};
-use netlab_protocol::role::{self, Endpoint, Load};
+use netlab_protocol::role::{self, Endpoint, Load, Role};
 
 /// A client at work.
 pub struct Client {
-    seed: u64,
     targets: Vec<Endpoint>,
     loader: Loader,
     value: Bytes,
@@ -25,11 +24,19 @@ impl Client {
         let spread = Spread::Targets(role.targets.len() as u32);
         let questions = Questions::new(seed, node, spread);
         Client {
-            seed,
             targets: role.targets.clone(),
             loader: Loader::new(questions, Some(role.load.clone())),
             value: value(seed, Some(&role.load)),
         }
+    }
+
+    fn become_(&mut self, now: u64, seed: u64, role: role::Client) {
+        let spread = Spread::Targets(role.targets.len() as u32);
+        let moved = moved(&self.targets, &role.targets);
+        self.value = value(seed, Some(&role.load));
+        self.targets = role.targets;
+        self.loader.retarget(seed, spread, &moved);
+        self.loader.change(now, Some(role.load));
     }
 
     fn act(&self, now: u64, step: Step) -> Action {
@@ -47,8 +54,12 @@ impl Client {
 
 impl Machine for Client {
     fn handle(&mut self, now: u64, event: Event, out: &mut Vec<Action>) {
-        // First what was due before the event: an answer after the deadline is no answer.
-        let mut steps = self.loader.advance(now);
+        // First what was due before the event: an answer after the deadline is no answer. But
+        // what is asked from now on is numbered as the new parameters are.
+        let mut steps = match event {
+            Event::Become { .. } => Vec::new(),
+            _ => self.loader.advance(now),
+        };
         match event {
             Event::Answered {
                 ticket: Ticket::Own(id),
@@ -63,9 +74,10 @@ impl Machine for Client {
                 }
             }
             Event::Go { at } => steps.extend(self.loader.go(now, at)),
-            Event::Load(load) => {
-                self.value = value(self.seed, load.as_ref());
-                self.loader.change(now, load);
+            Event::Become { seed, role } => {
+                if let Role::Client(role) = *role {
+                    self.become_(now, seed, role);
+                }
             }
             Event::Stop => self.loader.stop(),
             // A client serves nothing.

@@ -48,11 +48,15 @@ impl<W> Keys<W> {
         }
     }
 
-    /// The same service, offering files made up from `seed`.
-    pub fn with_files(mut self, seed: u64, files: &[File]) -> Keys<W> {
+    /// Offers these files, made up from `seed`, and no others.
+    pub fn offer_files(&mut self, seed: u64, files: &[File]) {
         let content = |f: &File| (f.name.clone(), Content::new(seed, &f.name, f.bytes));
         self.files = files.iter().map(content).collect();
-        self
+    }
+
+    /// Another capacity from now on; the keys stay.
+    pub fn change(&mut self, now: u64, service: &netlab_protocol::role::Service) {
+        self.service.change(now, service);
     }
 
     /// Takes work; false when the queue is full.

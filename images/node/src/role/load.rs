@@ -7,7 +7,7 @@
 //! What a request asks is [`super::question`]'s idea; how it travels is the role's.
 
 use super::nanos;
-use super::question::{Question, Questions};
+use super::question::{Question, Questions, Spread};
 use super::stats::Latency;
 use netlab_protocol::latency::{LatencyCount, Outcome};
 use netlab_protocol::role::{Arrivals, Load};
@@ -110,6 +110,20 @@ impl Loader {
         self.schedule = at;
         self.start(now.max(at));
         forgotten.into_keys().map(Step::GiveUp).collect()
+    }
+
+    /// Other seed and targets from now on; `moved` says where each target was moved to. A request
+    /// under way whose target is gone can reach nobody any more, should it be asked again.
+    pub fn retarget(&mut self, seed: u64, spread: Spread, moved: &[Option<u32>]) {
+        self.questions = self.questions.anew(seed, spread);
+        for flight in self.flights.values_mut() {
+            let target = &mut flight.asked.question.target;
+            *target = moved
+                .get(*target as usize)
+                .copied()
+                .flatten()
+                .unwrap_or(u32::MAX);
+        }
     }
 
     /// Other load from `now` on; requests under way end as they began.

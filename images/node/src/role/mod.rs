@@ -32,7 +32,7 @@ mod tests;
 use http::{Answer, Failure, Request};
 use netlab_protocol::control::{Configure, Sample};
 use netlab_protocol::latency::LatencyCount;
-use netlab_protocol::role::{Endpoint, Load, Role};
+use netlab_protocol::role::{Endpoint, Role};
 use std::time::Duration;
 use store::{Record, Store};
 
@@ -72,8 +72,13 @@ pub enum Event {
         /// Nanoseconds of `CLOCK_MONOTONIC`.
         at: u64,
     },
-    /// Other load from now on.
-    Load(Option<Load>),
+    /// Other parameters of the same role from now on; what cannot change live is refused before.
+    Become {
+        /// The lab's seed.
+        seed: u64,
+        /// The role.
+        role: Box<Role>,
+    },
     /// No new requests.
     Stop,
 }
@@ -139,6 +144,24 @@ pub fn machine(configure: &Configure, store: Store) -> Box<dyn Machine> {
         Role::Client(role) => Box::new(client::Client::new(*seed, node, role)),
         Role::Peer(role) => Box::new(peer::Peer::new(*seed, node, role, store)),
     }
+}
+
+/// Whom a role may send to.
+pub fn endpoints(role: &Role) -> &[Endpoint] {
+    match role {
+        Role::Server(_) => &[],
+        Role::Client(client) => &client.targets,
+        Role::Peer(peer) => &peer.peers,
+    }
+}
+
+/// Where each of `before` is in `after`.
+pub fn moved(before: &[Endpoint], after: &[Endpoint]) -> Vec<Option<u32>> {
+    let at = |one| after.iter().position(|other| other == one);
+    before
+        .iter()
+        .map(|one| at(one).map(|at| at as u32))
+        .collect()
 }
 
 /// A duration in nanoseconds; 584 years at most.

@@ -18,11 +18,11 @@ use super::load::{Asked, Loader, Step};
 use super::question::{Questions, Spread, owner_of};
 use super::route::{Operation, Route, route};
 use super::store::Store;
-use super::{Action, Event, Machine, Ticket, stats};
+use super::{Action, Event, Machine, Ticket, moved, stats};
 use bytes::Bytes;
 use netlab_protocol::control::Sample;
 use netlab_protocol::latency::{LatencyCount, Outcome};
-use netlab_protocol::role::{self, Endpoint};
+use netlab_protocol::role::{self, Endpoint, Role};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Requests of others passed on at once; one more is answered 503.
@@ -43,7 +43,6 @@ enum Who {
 
 /// A peer at work.
 pub struct Peer {
-    seed: u64,
     index: u32,
     peers: std::sync::Arc<[Endpoint]>,
     next_hop: Vec<Option<u32>>,
@@ -65,7 +64,6 @@ impl Peer {
         };
         let questions = Questions::new(seed, node, spread);
         Peer {
-            seed,
             index: role.index,
             peers: role.peers.clone(),
             next_hop: role.next_hop.clone(),
@@ -76,6 +74,21 @@ impl Peer {
             deadlines: BTreeSet::new(),
             forwarded: 0,
         }
+    }
+
+    /// Takes its place among other peers. The keys it holds stay with it: those that are another's
+    /// share now are found there only when they are written again.
+    fn become_(&mut self, now: u64, seed: u64, role: role::Peer) {
+        let spread = Spread::Owners {
+            index: role.index,
+            peers: role.peers.len() as u32,
+        };
+        let moved = moved(&self.peers, &role.peers);
+        self.value = value(seed, role.load.as_ref());
+        (self.index, self.peers, self.next_hop) = (role.index, role.peers, role.next_hop);
+        self.keys.change(now, &role.service);
+        self.loader.retarget(seed, spread, &moved);
+        self.loader.change(now, role.load);
     }
 
     fn next_hop(&self, owner: u32) -> Option<u32> {
@@ -224,8 +237,11 @@ impl Peer {
 
 impl Machine for Peer {
     fn handle(&mut self, now: u64, event: Event, out: &mut Vec<Action>) {
-        // First what was due before the event: an answer after the deadline is no answer.
-        self.advance(now, out);
+        // First what was due before the event: an answer after the deadline is no answer. But
+        // what is asked from now on is numbered as the new parameters are.
+        if !matches!(event, Event::Become { .. }) {
+            self.advance(now, out);
+        }
         match event {
             Event::Timer => {}
             Event::Request { id, request } => self.request(now, id, request, out),
@@ -247,9 +263,10 @@ impl Machine for Peer {
                     self.step(now, step, out);
                 }
             }
-            Event::Load(load) => {
-                self.value = value(self.seed, load.as_ref());
-                self.loader.change(now, load);
+            Event::Become { seed, role } => {
+                if let Role::Peer(role) = *role {
+                    self.become_(now, seed, role);
+                }
             }
             Event::Stop => self.loader.stop(),
         }

@@ -59,6 +59,16 @@ impl Questions {
         }
     }
 
+    /// Those of the same node with another seed or spread.
+    pub fn anew(&self, seed: u64, spread: Spread) -> Questions {
+        Questions {
+            seed,
+            node: self.node,
+            spread,
+            cycle: (u64::MAX, Vec::new()),
+        }
+    }
+
     /// Whether there is nobody to ask.
     pub fn is_empty(&self) -> bool {
         matches!(

@@ -8,7 +8,7 @@ use super::{Action, Event, Machine};
 use bytes::Bytes;
 use netlab_protocol::control::Sample;
 use netlab_protocol::latency::LatencyCount;
-use netlab_protocol::role::{self, Endpoint};
+use netlab_protocol::role::{self, Endpoint, Role};
 
 /// A server at work.
 pub struct Server {
@@ -18,9 +18,9 @@ pub struct Server {
 impl Server {
     /// A server that holds `store`.
     pub fn new(seed: u64, role: &role::Server, store: Store) -> Server {
-        Server {
-            keys: Keys::new(&role.service, role.data, store).with_files(seed, &role.files),
-        }
+        let mut keys = Keys::new(&role.service, role.data, store);
+        keys.offer_files(seed, &role.files);
+        Server { keys }
     }
 
     fn request(&mut self, now: u64, id: u64, request: Request) -> Option<Action> {
@@ -51,7 +51,13 @@ impl Machine for Server {
         match event {
             Event::Request { id, request } => out.extend(self.request(now, id, request)),
             Event::Gone { id } => self.keys.leave(|who| *who == id),
-            Event::Timer | Event::Go { .. } | Event::Load(_) | Event::Stop => {}
+            Event::Timer | Event::Go { .. } | Event::Stop => {}
+            Event::Become { seed, role } => {
+                if let Role::Server(role) = *role {
+                    self.keys.change(now, &role.service);
+                    self.keys.offer_files(seed, &role.files);
+                }
+            }
             Event::Answered { .. } | Event::Failed { .. } => {}
         }
         self.finish(now, out);

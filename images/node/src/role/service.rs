@@ -11,7 +11,7 @@ pub struct Service<T> {
     time: u64,
     workers: usize,
     room: usize,
-    /// Jobs being served with the time they end. All take equally long: the first ends first.
+    /// Jobs being served with the time they end, the first to end first.
     busy: VecDeque<(u64, T)>,
     queue: VecDeque<T>,
 }
@@ -34,7 +34,7 @@ impl<T> Service<T> {
     /// The job itself when all workers are busy and the queue is full.
     pub fn offer(&mut self, now: u64, job: T) -> Result<(), T> {
         if self.busy.len() < self.workers {
-            self.busy.push_back((now.saturating_add(self.time), job));
+            self.begin(now, job);
         } else if self.queue.len() < self.room {
             self.queue.push_back(job);
         } else {
@@ -51,11 +51,38 @@ impl<T> Service<T> {
                 break;
             };
             done.push(job);
-            if let Some(next) = self.queue.pop_front() {
-                self.busy.push_back((end.saturating_add(self.time), next));
-            }
+            self.fill(end);
         }
         done
+    }
+
+    /// Gives free workers what waits.
+    fn fill(&mut self, now: u64) {
+        while self.busy.len() < self.workers
+            && let Some(next) = self.queue.pop_front()
+        {
+            self.begin(now, next);
+        }
+    }
+
+    fn begin(&mut self, now: u64, job: T) {
+        let end = now.saturating_add(self.time);
+        // At the end, unless the time has been shortened meanwhile.
+        let at = self.busy.partition_point(|(other, _)| *other <= end);
+        self.busy.insert(at, (end, job));
+    }
+
+    /// Another capacity from now on, after [`Service::advance`] for the same `now`. Jobs being
+    /// served end when they would have; those that wait do so even beyond the new queue.
+    pub fn change(&mut self, now: u64, declared: &netlab_protocol::role::Service) {
+        let queue = std::mem::take(&mut self.queue);
+        let busy = std::mem::take(&mut self.busy);
+        *self = Service {
+            busy,
+            queue,
+            ..Service::new(declared)
+        };
+        self.fill(now);
     }
 
     /// Takes a job back that still waits in the queue; one being served is served to its end.

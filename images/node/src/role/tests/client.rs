@@ -4,14 +4,22 @@ use super::*;
 use crate::role::client::Client;
 use crate::role::server::Server;
 use crate::role::store::Store;
-use netlab_protocol::role::{self, Data};
+use netlab_protocol::role::{self, Data, Role};
 
-fn client(load: Load) -> Client {
-    let role = role::Client {
+fn asking(load: Load) -> role::Client {
+    role::Client {
         targets: vec![endpoint(0)],
         load,
-    };
-    Client::new(7, "client-1", &role)
+    }
+}
+
+fn client(load: Load) -> Client {
+    Client::new(7, "client-1", &asking(load))
+}
+
+fn other(load: Load) -> Event {
+    let role = Box::new(Role::Client(asking(load)));
+    Event::Become { seed: 7, role }
 }
 
 /// A client (machine 0) and a server (machine 1), 5 ms apart.
@@ -119,13 +127,11 @@ fn the_closed_loop_waits_for_answers() {
     // A refused user does not spin.
     sim.refusing.insert(1);
     sim.delay = 0;
-    sim.give(
-        0,
-        Event::Load(Some(load(Arrivals::Closed {
-            users: 1,
-            think: Duration::ZERO,
-        }))),
-    );
+    let spinning = Arrivals::Closed {
+        users: 1,
+        think: Duration::ZERO,
+    };
+    sim.give(0, other(load(spinning)));
     sim.outcomes(0);
     sim.run(11 * S);
     let n: u32 = sim.outcomes(0)[&Outcome::Refused];
@@ -209,7 +215,7 @@ fn a_new_run_starts_anew_and_other_load_starts_at_once() {
     assert!(sim.outcomes(0).is_empty(), "the run before is forgotten");
     sim.run(5 * S - 1);
     let before = sim.messages;
-    sim.give(0, Event::Load(Some(load(open(100.0, 100)))));
+    sim.give(0, other(load(open(100.0, 100))));
     sim.run(6 * S - 2);
     assert_eq!(sim.messages - before, 100);
     sim.give(0, Event::Stop);
@@ -240,4 +246,31 @@ fn any_web_server_can_be_asked_for_a_path() {
         (request.method, request.path.as_str()),
         (Method::Get, "/index.html")
     );
+}
+
+/// What is under way to a target that stays is answered; from then on both are asked in turn.
+#[test]
+fn other_targets_are_asked_from_now_on() {
+    let mut sim = pair(load(open(20.0, 100)), 2 * MS, 4, 4);
+    go(&mut sim, 0);
+    sim.run(S);
+    let role = role::Client {
+        targets: vec![endpoint(5), endpoint(0)],
+        load: load(open(20.0, 100)),
+    };
+    let mut out = Vec::new();
+    let role = Box::new(Role::Client(role));
+    sim.machines[0].handle(S, Event::Become { seed: 7, role }, &mut out);
+    sim.machines[0].handle(2 * S - 1, Event::Timer, &mut out);
+    let to = |action: &Action| match action {
+        Action::Send { to, .. } => Some(*to),
+        _ => None,
+    };
+    let asked: Vec<u32> = out.iter().filter_map(to).collect();
+    assert_eq!(asked.len(), 20);
+    assert!(
+        asked.iter().zip(0..).all(|(to, j)| *to == j % 2),
+        "{asked:?}"
+    );
+    assert_eq!(sim.machines[0].endpoints().len(), 2);
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::role::peer::{MAX_FORWARDS, Peer};
 use crate::role::store::Store;
-use netlab_protocol::role::{self, Data};
+use netlab_protocol::role::{self, Data, Role};
 
 type NextHop = fn(usize, usize, usize) -> Option<u32>;
 
@@ -22,19 +22,28 @@ fn ring(n: usize, me: usize, owner: usize) -> Option<u32> {
     Some(((me + step) % n) as u32)
 }
 
+fn peer_of(
+    n: usize,
+    index: usize,
+    hop: NextHop,
+    load: Option<&Load>,
+    capacity: &Service,
+) -> role::Peer {
+    role::Peer {
+        port: 80,
+        service: capacity.clone(),
+        data: Data::Memory,
+        index: index as u32,
+        peers: (0..n).map(endpoint).collect(),
+        next_hop: (0..n).map(|owner| hop(n, index, owner)).collect(),
+        load: load.cloned(),
+    }
+}
+
 /// `n` peers 5 ms apart.
 fn mesh(n: usize, hop: NextHop, load: Option<&Load>, capacity: &Service) -> Sim {
-    let peers: std::sync::Arc<[Endpoint]> = (0..n).map(endpoint).collect();
     let peer = |index: usize| {
-        let role = role::Peer {
-            port: 80,
-            service: capacity.clone(),
-            data: Data::Memory,
-            index: index as u32,
-            peers: peers.clone(),
-            next_hop: (0..n).map(|owner| hop(n, index, owner)).collect(),
-            load: load.cloned(),
-        };
+        let role = peer_of(n, index, hop, load, capacity);
         let name = format!("peer-{}", index + 1);
         Box::new(Peer::new(7, &name, &role, Store::default())) as Box<dyn Machine>
     };
@@ -252,4 +261,59 @@ fn local_requests_use_the_declared_capacity() {
     assert_eq!(all.values().sum::<u32>(), 100);
     // 10 ms apart, 20 ms of work: every other one finds the worker busy.
     assert_eq!(all[&Outcome::Busy], 50);
+}
+
+/// Of four peers three become a lab of their own, then all four again: nobody loses a key, and
+/// nobody asks who is not there.
+#[test]
+fn peers_change_their_number_and_keep_their_keys() {
+    let capacity = service(MS, 4, 50);
+    let mut sim = mesh(4, full, None, &capacity);
+    let become_ = |sim: &mut Sim, n: usize, load: Option<&Load>| {
+        for m in 0..n {
+            let role = peer_of(n, m, full, load, &capacity);
+            let role = Box::new(Role::Peer(role));
+            sim.give(m, Event::Become { seed: 7, role });
+        }
+    };
+    // Key 3 is the fourth's among four, the first's among three.
+    sim.give(
+        0,
+        Event::Request {
+            id: 1,
+            request: put("/keys/key-3", "x"),
+        },
+    );
+    sim.run(S);
+    assert_eq!(sim.sample(3, "keys_held"), 1.0);
+    become_(&mut sim, 3, None);
+    sim.give(
+        1,
+        Event::Request {
+            id: 2,
+            request: get("/keys/key-3"),
+        },
+    );
+    sim.run(2 * S);
+    become_(&mut sim, 4, None);
+    sim.give(
+        1,
+        Event::Request {
+            id: 3,
+            request: get("/keys/key-3"),
+        },
+    );
+    sim.run(3 * S);
+    let statuses: Vec<(u64, u16)> = sim.statuses().iter().map(|s| (s.1, s.2)).collect();
+    assert_eq!(statuses, [(1, 201), (2, 404), (3, 200)]);
+
+    sim.give_all(|| Event::Go { at: 3 * S });
+    become_(&mut sim, 3, Some(&load(open(20.0, 50))));
+    sim.run(8 * S);
+    let served = sim.sample(3, "requests_forwarded_total");
+    assert_eq!(
+        sim.outcomes(0).keys().collect::<Vec<_>>(),
+        [&Outcome::Missing]
+    );
+    assert_eq!((served, sim.sample(3, "keys_held")), (0.0, 1.0));
 }

@@ -4,19 +4,23 @@ use super::*;
 use crate::role::http::Body;
 use crate::role::server::Server;
 use crate::role::store::Store;
-use netlab_protocol::role::{self, Data, File};
+use netlab_protocol::role::{self, Data, File, Role};
 
-fn server(time: u64, workers: u32, queue: u32, data: Data) -> Sim {
+fn role(time: u64, workers: u32, queue: u32, data: Data) -> role::Server {
     let files = vec![File {
         name: "film".into(),
         bytes: 1 << 20,
     }];
-    let role = role::Server {
+    role::Server {
         port: 80,
         service: service(time, workers, queue),
         data,
         files,
-    };
+    }
+}
+
+fn server(time: u64, workers: u32, queue: u32, data: Data) -> Sim {
+    let role = role(time, workers, queue, data);
     Sim::alone(Server::new(7, &role, Store::default()))
 }
 
@@ -144,4 +148,27 @@ fn a_file_has_its_declared_size() {
         panic!("made while it is sent");
     };
     assert_eq!(content.bytes, 1 << 20);
+}
+
+/// One worker of 10 ms has two requests waiting; then there are two workers of 2 ms. What was being
+/// served ends when it would have, the others at once and quickly, and nobody is turned away.
+#[test]
+fn capacity_changes_under_those_who_wait() {
+    let mut sim = server(10 * MS, 1, 2, Data::Memory);
+    ask(&mut sim, 0, put("/keys/a", "1"));
+    sim.run(10 * MS);
+    for id in 1..4 {
+        ask(&mut sim, id, get("/keys/a"));
+    }
+    sim.run(11 * MS);
+    let role = Box::new(Role::Server(role(2 * MS, 2, 0, Data::Memory)));
+    sim.give(0, Event::Become { seed: 7, role });
+    sim.run(S);
+    let expected = [
+        (10 * MS, 0, 201),
+        (13 * MS, 2, 200),
+        (15 * MS, 3, 200),
+        (20 * MS, 1, 200),
+    ];
+    assert_eq!(sim.statuses(), expected);
 }
