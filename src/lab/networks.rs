@@ -21,7 +21,7 @@ use std::ops::Range;
 /// Places in networks that all nodes together may have.
 const MAX_PLACES: usize = 100_000;
 /// Wires that all shapes together may have.
-const MAX_WIRES: usize = 1_000_000;
+const MAX_WIRES: usize = 200_000;
 
 /// The networks, and where each node is in them.
 pub(super) struct Places {
@@ -341,21 +341,18 @@ fn wire(
     places: &mut Places,
     reports: &mut Vec<Diagnostic>,
 ) {
+    let shaped = members.iter().zip(&roster.topology.networks).enumerate();
+    let shaped = shaped.filter(|(_, (_, spec))| spec.edges.shape != ShapeSpec::Full);
     let mut total = 0;
-    for (at, (asked, spec)) in members.iter().zip(&roster.topology.networks).enumerate() {
-        if spec.edges.shape == ShapeSpec::Full {
-            continue;
-        }
+    for (_, (asked, spec)) in shaped.clone() {
         total += most_edges(&spec.edges, asked.len());
         if total > MAX_WIRES {
-            too_many(
-                "the shapes of the networks have too many wires",
-                MAX_WIRES,
-                spec.edges.span,
-                reports,
-            );
+            let what = "the shapes of the networks have too many wires";
+            too_many(what, MAX_WIRES, spec.edges.span, reports);
             return;
         }
+    }
+    for (at, (asked, spec)) in shaped {
         if let Some(wires) = wires(roster, spec, asked, reports) {
             places.wires[at] = wires;
         }
