@@ -161,6 +161,14 @@ fn change(
     any || pairs(sides).next().is_none()
 }
 
+/// Whether any two nodes of both sides have a wire.
+pub(super) fn any_wire(places: &Places, sides: &Sides) -> bool {
+    pairs(sides).any(|(a, b)| {
+        let mut shared = places.shared(a, b);
+        shared.any(|network| places.wires[network.at()].has(a, b))
+    })
+}
+
 fn pairs(sides: &Sides) -> impl Iterator<Item = (NodeIndex, NodeIndex)> {
     let all = sides.from.iter();
     all.flat_map(|&a| sides.to.iter().map(move |&b| (a, b)))
