@@ -248,36 +248,48 @@ impl<'t> Finder<'_, 't> {
             Count::Many(count) => count as usize,
             Count::Unreadable => return None,
         };
-        for (family, addresses) in [("IPv4", said.v4.len()), ("IPv6", said.v6.len())] {
-            if addresses != 0 && addresses != replicas {
-                let nodes = if replicas == 1 {
-                    "one node".to_owned()
-                } else {
-                    format!("{replicas} nodes")
-                };
-                let message = format!(
-                    "`{}` is {nodes} and has {addresses} {family} address{} in `{}`",
-                    spec.name.value,
-                    if addresses == 1 { "" } else { "es" },
-                    name.value
-                );
-                reports.push(
-                    Diagnostic::error("bad-address", message)
-                        .at(name.span, "")
-                        .at(spec.name.span, "")
-                        .help(format!(
-                            "write one for each, or none: {} in a list",
-                            replicas
-                        )),
-                );
-                return None;
-            }
-        }
+        one_for_each(spec, said, replicas, reports)?;
         Some(Found {
             network,
             said: Some(said),
         })
     }
+}
+
+/// Reports fixed addresses that are not as many as the nodes.
+fn one_for_each(
+    spec: &NodeSpec,
+    said: &PlaceSpec,
+    replicas: usize,
+    reports: &mut Vec<Diagnostic>,
+) -> Option<()> {
+    let name = &said.network;
+    for (family, addresses) in [("IPv4", said.v4.len()), ("IPv6", said.v6.len())] {
+        if addresses != 0 && addresses != replicas {
+            let nodes = if replicas == 1 {
+                "one node".to_owned()
+            } else {
+                format!("{replicas} nodes")
+            };
+            let message = format!(
+                "`{}` is {nodes} and has {addresses} {family} address{} in `{}`",
+                spec.name.value,
+                if addresses == 1 { "" } else { "es" },
+                name.value
+            );
+            reports.push(
+                Diagnostic::error("bad-address", message)
+                    .at(name.span, "")
+                    .at(spec.name.span, "")
+                    .help(format!(
+                        "write one for each, or none: {} in a list",
+                        replicas
+                    )),
+            );
+            return None;
+        }
+    }
+    Some(())
 }
 
 /// Reports a network that is not defined, unless some could not be read.
