@@ -15,7 +15,7 @@ use std::path::Path;
 /// Arguments of `netlab doctor`.
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// How the checks are printed: table or json
+    /// How the checks are printed: table, json or csv
     #[arg(long, default_value = "table", hide_possible_values = true)]
     format: Format,
 }
@@ -25,6 +25,7 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
     let checks = checks(&context.owner).await;
     let text = match arguments.format {
         Format::Json => table::json(&checks),
+        Format::Csv => table::csv(&checks),
         Format::Table => render(&checks, context.terminal.out),
     };
     context.terminal.print(&text)?;

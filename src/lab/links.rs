@@ -8,8 +8,8 @@ use crate::link::LinkProperties;
 use crate::spec::{Diagnostic, Ends, LinkChange, LinkSpec, NetworkSpec, list};
 use std::collections::BTreeMap;
 
-/// Ordered pairs that `links` may name in all, with repetitions.
-const MAX_PAIRS: u64 = 1_000_000;
+/// Ordered pairs that `links` may name in all, with repetitions: each that differs takes 300 bytes.
+const MAX_PAIRS: u64 = 400_000;
 
 /// Messages after which no warnings are added.
 const MAX_WARNED: usize = 200;
@@ -30,13 +30,13 @@ pub(super) fn links(
 ) -> Option<Vec<Links>> {
     let topology = roster.topology;
     let default = topology.link.over(&LinkProperties::default());
-    wide_jitter(&default, &topology.link, reports);
+    let mut complete = true;
+    judge(&default, &topology.link, reports);
     let networks = topology.networks.iter();
     let mut all: Vec<Pairs> = networks
         .map(|network| of_network(network, &default, reports))
         .collect();
     let mut named = 0;
-    let mut complete = true;
     for spec in &topology.links {
         let network = network(roster, spec, reports);
         let (Some(sides), Some(network)) = (ends(roster, spec, reports), network) else {
@@ -73,7 +73,7 @@ fn of_network(
 ) -> Pairs {
     let properties = network.link.over(default);
     if properties != *default {
-        wide_jitter(&properties, &network.link, reports);
+        judge(&properties, &network.link, reports);
     }
     Pairs {
         default: properties,
@@ -160,7 +160,7 @@ fn change(
                 let properties = links.others.entry(pair).or_insert(links.default);
                 *properties = said.over(properties);
                 if !warned {
-                    warned = wide_jitter(properties, said, reports);
+                    warned = judge(properties, said, reports);
                 }
             }
         }
@@ -257,6 +257,15 @@ impl Entry<'_> {
         }
         report.help("say the links of each network that packets between them cross")
     }
+}
+
+/// Reports properties that contradict each other, or that are surely unwanted; whether it did.
+fn judge(properties: &LinkProperties, said: &LinkChange, reports: &mut Vec<Diagnostic>) -> bool {
+    let Some(why) = properties.contradiction() else {
+        return wide_jitter(properties, said, reports);
+    };
+    reports.push(Diagnostic::error("conflict", why).at(said.span, "with what is said here"));
+    true
 }
 
 /// Warns of a jitter larger than its delay.

@@ -61,6 +61,7 @@ fn resolve(topology: &Topology, reports: &mut Vec<Diagnostic>) -> Option<Lab> {
         networks: networks(topology, places, links?),
         nodes: nodes?,
         groups: roster.groups(),
+        traces: topology.traces.clone(),
         scenario: match scenario {
             Some(scenario) => Some(scenario?),
             None => None,

@@ -45,6 +45,7 @@ pub(super) fn nodes(
                 interfaces: places.interfaces[at].clone(),
                 forward: spec.forward.is_some(),
                 uplink: spec.uplink,
+                downlink: spec.downlink,
                 program,
             });
         }

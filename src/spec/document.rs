@@ -6,13 +6,11 @@ use super::diagnostic::Diagnostic;
 use super::fields::Fields;
 use super::keys::{Kind, Shape, key};
 use super::reader::Reader;
-use super::source::{Span, Spanned};
+use super::source::Spanned;
 use super::template::Templates;
 use super::topology::Topology;
 use super::tree::{Data, Entry, Value};
-use super::{links, networks, params, roles, scenario, shape};
-use std::collections::BTreeMap;
-use std::ops::Range;
+use super::{links, networks, params, properties, roles, scenario, shape};
 
 const INCLUDE: Kind = Kind::Either(&[
     Kind::Text("lib/peers.yaml"),
@@ -48,7 +46,7 @@ pub const TOPOLOGY: Shape = Shape {
         ),
         key(
             "link",
-            Kind::Map(&links::DEFAULT),
+            Kind::Map(&properties::LINK),
             "The properties of the link between every pair of nodes.",
         ),
         key(
@@ -112,8 +110,6 @@ pub struct Outside<'o> {
     pub options: &'o LoadOptions,
     /// The file of parameters.
     pub params: Option<&'o Value>,
-    /// Texts of matrices, by the place of their path.
-    pub tables: &'o BTreeMap<Span, Range<usize>>,
 }
 
 /// Reads a document into a topology; mistakes go to the reader.
@@ -235,11 +231,12 @@ impl Reader<'_> {
             None => topology.nodes_complete = false,
         }
         if let Some(links) = fields.get("links") {
-            topology.links = self.links(links, outside.tables);
+            topology.links = self.links(links);
         }
         if let Some(overlay) = fields.get("overlay") {
             topology.overlay = self.overlay(overlay);
         }
         topology.scenario = fields.entry("scenario").and_then(|s| self.scenario(s));
+        topology.traces = self.take_traces();
     }
 }

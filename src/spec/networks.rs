@@ -6,7 +6,7 @@ use super::defaults::MAX_NETWORKS;
 use super::diagnostic::Diagnostic;
 use super::fields::Fields;
 use super::keys::{Kind, Shape, key};
-use super::links;
+use super::properties;
 use super::reader::Reader;
 use super::shape::{CHILDREN_KEY, DEGREE_KEY, REWIRE_KEY, SHAPES, WIDTH_KEY};
 use super::source::Spanned;
@@ -36,7 +36,7 @@ const NETWORK: Shape = Shape {
     keys: &[
         key(
             "link",
-            Kind::Map(&links::DEFAULT),
+            Kind::Map(&properties::LINK),
             "The properties of the link between every pair in it, laid over the lab's `link`.",
         ),
         key(

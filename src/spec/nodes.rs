@@ -138,7 +138,10 @@ impl Reader<'_> {
             Some(Some(count)) => Count::Many(count as u32),
             Some(None) => Count::Unreadable,
         };
-        let uplink = fields.get("uplink");
+        let access = |key| {
+            let value = fields.get(key);
+            value.and_then(|v| self.quantity(v, "a bit rate", "mbit"))
+        };
         Some(NodeSpec {
             name,
             count,
@@ -150,7 +153,8 @@ impl Reader<'_> {
                 .get("forward")
                 .filter(|v| self.flag(v) == Some(true))
                 .map(|v| v.span),
-            uplink: uplink.and_then(|v| self.quantity(v, "a bit rate", "mbit")),
+            uplink: access("uplink"),
+            downlink: access("downlink"),
             role,
             program: role.and_then(|role| self.program(role, &fields)),
         })

@@ -7,7 +7,6 @@ use super::keys::{Key, Kind, Shape, key};
 use super::{load, networks};
 
 const LATER: &[&str] = &[
-    "downlink",
     "profile",
     "mtu",
     "healthcheck",
@@ -42,7 +41,7 @@ const INSTEAD: &[(&str, &str)] = &[
         "link",
         "`link:` stands at the top level, exceptions under `links:`",
     ),
-    ("bandwidth", "write `uplink`"),
+    ("bandwidth", "write `uplink` and `downlink`"),
     ("label", "write `labels`"),
 ];
 
@@ -60,6 +59,11 @@ const UPLINK: Key = key(
     "uplink",
     Kind::BitRate,
     "Access link towards the network, shared by all flows of the node.",
+);
+const DOWNLINK: Key = key(
+    "downlink",
+    Kind::BitRate,
+    "Access link towards the node, shared by all flows to it.",
 );
 const NETWORKS: Key = key(
     "networks",
@@ -108,6 +112,7 @@ pub const SERVER: Shape = Shape {
         NETWORKS,
         FORWARD,
         UPLINK,
+        DOWNLINK,
         SERVICE_KEY,
         DATA,
         key(
@@ -131,6 +136,7 @@ pub const CLIENT: Shape = Shape {
         NETWORKS,
         FORWARD,
         UPLINK,
+        DOWNLINK,
         LOAD_KEY,
         LABELS,
     ],
@@ -151,6 +157,7 @@ pub const PEER: Shape = Shape {
         NETWORKS,
         FORWARD,
         UPLINK,
+        DOWNLINK,
         SERVICE_KEY,
         DATA,
         PORT_KEY,
@@ -174,6 +181,7 @@ pub const IMAGE: Shape = Shape {
         NETWORKS,
         FORWARD,
         UPLINK,
+        DOWNLINK,
         key(
             "command",
             Kind::Either(&[

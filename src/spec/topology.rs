@@ -6,8 +6,10 @@ use super::selector::Selection;
 use super::source::{Span, Spanned};
 use crate::fault::{Kind, Params};
 use crate::id::Name;
-use crate::link::LinkProperties;
-use crate::units::{BitRate, Ratio};
+use crate::link::{
+    Distribution, GilbertElliott, LinkMtu, LinkProperties, Reorder, Trace, TraceIndex,
+};
+use crate::units::{BitRate, ByteSize, Ratio};
 use netlab_protocol::role::{Data, File, Load, Service};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -22,6 +24,8 @@ pub struct Topology {
     pub seed: u64,
     /// `link`: every pair.
     pub link: LinkChange,
+    /// Recorded capacities that links name.
+    pub traces: Vec<Trace>,
     /// `networks`, in the file's order; the one of a file that names none.
     pub networks: Vec<NetworkSpec>,
     /// Whether all of `networks` could be read.
@@ -137,8 +141,10 @@ pub struct NodeSpec {
     pub places: Places,
     /// Where `forward: true` stands.
     pub forward: Option<Span>,
-    /// Access link.
+    /// Access link, towards the network.
     pub uplink: Option<BitRate>,
+    /// Access link, towards the node.
+    pub downlink: Option<BitRate>,
     /// The word for what it is (`server`, …, `image`), when that could be read.
     pub role: Option<&'static str>,
     /// What it runs.
@@ -210,28 +216,102 @@ pub struct LinkChange {
     /// One-way delay.
     pub delay: Option<Duration>,
     /// Jitter.
-    pub jitter: Option<Duration>,
-    /// Loss.
-    pub loss: Option<Ratio>,
+    pub jitter: Option<Jitter>,
+    /// How the jitter is distributed.
+    pub distribution: Option<Distribution>,
+    /// Loss of every kind.
+    pub loss: Option<Loss>,
     /// Rate.
     pub rate: Option<BitRate>,
+    /// Bytes that pass before the rate holds.
+    pub burst: Option<ByteSize>,
+    /// Bytes that may wait for the rate.
+    pub queue: Option<ByteSize>,
+    /// Recorded capacity.
+    pub trace: Option<TraceIndex>,
+    /// Packets with a wrong bit.
+    pub corrupt: Option<Correlated>,
+    /// Packets that arrive twice.
+    pub duplicate: Option<Correlated>,
+    /// Packets that overtake; a share of zero: none.
+    pub reorder: Option<Reorder>,
+    /// Largest packet.
+    pub mtu: Option<LinkMtu>,
     /// Where they are written.
     pub span: Span,
 }
 
+/// `jitter`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Jitter {
+    /// How much.
+    pub time: Duration,
+    /// With the packet before.
+    pub correlation: Ratio,
+}
+
+/// `corrupt`, `duplicate`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Correlated {
+    /// How many.
+    pub share: Ratio,
+    /// With the packet before.
+    pub correlation: Ratio,
+}
+
+/// `loss`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Loss {
+    /// How much, at random.
+    pub share: Ratio,
+    /// With the packet before.
+    pub correlation: Ratio,
+    /// One of so many; 0: none.
+    pub every: u32,
+    /// In bursts.
+    pub bursts: Option<GilbertElliott>,
+}
+
 impl LinkChange {
-    /// `properties` with what is said here; properties that topologies cannot say stay.
-    #[allow(
-        clippy::needless_update,
-        reason = "there may be more properties than the file has keys"
-    )]
+    /// `properties` with what is said here.
     pub fn over(&self, properties: &LinkProperties) -> LinkProperties {
+        let before = *properties;
+        let jitter = self.jitter.unwrap_or(Jitter {
+            time: before.jitter,
+            correlation: before.jitter_correlation,
+        });
+        let loss = self.loss.unwrap_or(Loss {
+            share: before.loss,
+            correlation: before.loss_correlation,
+            every: before.loss_every,
+            bursts: before.loss_bursts,
+        });
         LinkProperties {
-            delay: self.delay.unwrap_or(properties.delay),
-            jitter: self.jitter.unwrap_or(properties.jitter),
-            loss: self.loss.unwrap_or(properties.loss),
-            rate: self.rate.or(properties.rate),
-            ..*properties
+            delay: self.delay.unwrap_or(before.delay),
+            jitter: jitter.time,
+            jitter_correlation: jitter.correlation,
+            distribution: self.distribution.unwrap_or(before.distribution),
+            loss: loss.share,
+            loss_correlation: loss.correlation,
+            loss_every: loss.every,
+            loss_bursts: loss.bursts,
+            duplicate: self.duplicate.map_or(before.duplicate, |said| said.share),
+            duplicate_correlation: self
+                .duplicate
+                .map_or(before.duplicate_correlation, |said| said.correlation),
+            corrupt: self.corrupt.map_or(before.corrupt, |said| said.share),
+            corrupt_correlation: self
+                .corrupt
+                .map_or(before.corrupt_correlation, |said| said.correlation),
+            reorder: match self.reorder {
+                Some(said) => Some(said).filter(|reorder| reorder.share.0 > 0.0),
+                None => before.reorder,
+            },
+            rate: self.rate.or(before.rate),
+            rate_burst: self.burst.or(before.rate_burst),
+            queue: self.queue.or(before.queue),
+            trace: self.trace.or(before.trace),
+            mtu: self.mtu.or(before.mtu),
         }
     }
 }
