@@ -174,7 +174,8 @@ fn command_of(node: &Node, image: &Image, snapshot: &Snapshot) -> Result<Vec<Str
 }
 
 /// Under network mode `none` IPv6 is off and stays off for devices that come later; and a service
-/// may listen below 1024 without a capability (ip-sysctl in the kernel's documentation).
+/// may listen below 1024 without a capability (ip-sysctl in the kernel's documentation). A node that
+/// forwards passes packets on between its devices.
 fn sysctls(forward: bool) -> BTreeMap<String, String> {
     let mut sysctls = BTreeMap::new();
     for device in ["all", "default", "lo"] {
@@ -189,8 +190,8 @@ fn sysctls(forward: bool) -> BTreeMap<String, String> {
     let port = "net.ipv4.ip_unprivileged_port_start".to_owned();
     sysctls.insert(port, "0".to_owned());
     if forward {
-        for key in ["ipv4.ip_forward", "ipv6.conf.all.forwarding"] {
-            sysctls.insert(format!("net.{key}"), "1".to_owned());
+        for key in ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"] {
+            sysctls.insert(key.to_owned(), "1".to_owned());
         }
     }
     sysctls

@@ -10,7 +10,7 @@ use super::source::{Span, Spanned};
 use super::template::Templates;
 use super::topology::Topology;
 use super::tree::{Data, Entry, Value};
-use super::{links, overlay, params, roles, scenario};
+use super::{links, networks, params, roles, scenario, shape};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -51,6 +51,21 @@ pub const TOPOLOGY: Shape = Shape {
             Kind::Map(&links::DEFAULT),
             "The properties of the link between every pair of nodes.",
         ),
+        key(
+            "shape",
+            Kind::Word(shape::SHAPES),
+            "Which nodes have a wire between them, where there is one network; `full` unless said.",
+        ),
+        key(
+            "reach",
+            Kind::Word(networks::REACHES),
+            "Whether packets are routed hop by hop over the wires, or reach neighbours only.",
+        ),
+        key(
+            "networks",
+            Kind::Dict(&networks::ONE),
+            "The networks by name, where there are several.",
+        ),
         key("nodes", Kind::Dict(&Kind::Node), "The nodes by name."),
         key(
             "links",
@@ -59,7 +74,7 @@ pub const TOPOLOGY: Shape = Shape {
         ),
         key(
             "overlay",
-            overlay::OVERLAY,
+            shape::OVERLAY,
             "Which peers know each other; `full` unless said.",
         ),
         key(
@@ -70,8 +85,7 @@ pub const TOPOLOGY: Shape = Shape {
     ],
     needs: &[],
     later: &[
-        "networks", "shape", "reach", "checks", "profiles", "labels", "ports", "matrix",
-        "internet", "lessons", "predict",
+        "checks", "profiles", "labels", "ports", "matrix", "internet", "lessons", "predict",
     ],
     instead: &[
         ("faults", "faults stand under `scenario:`"),
@@ -79,7 +93,15 @@ pub const TOPOLOGY: Shape = Shape {
         ("volumes", "`data: volume` stands at a node"),
         (
             "network",
-            "there is one network; its links are described by `link:`",
+            "`link:` describes the links of the only network, `networks:` several",
+        ),
+        (
+            "subnet",
+            "it stands at a network: `networks: { lab: { subnet: 10.1.0.0/24 } }`",
+        ),
+        (
+            "hub",
+            "it stands at a network: `networks: { lab: { shape: star, hub: server } }`",
         ),
     ],
 };
@@ -103,6 +125,7 @@ pub fn topology<'s>(
     let mut topology = Topology {
         seed: SEED,
         nodes_complete: true,
+        networks_complete: true,
         ..Topology::default()
     };
     if is_empty(&reader, root) || is_foreign(&reader, root) {
@@ -200,6 +223,7 @@ impl Reader<'_> {
         if let Some(link) = fields.entry("link") {
             topology.link = self.default_link(link).unwrap_or_default();
         }
+        self.networks(fields, topology);
         let help = "add at least one node: `nodes: { server: { role: server } }`";
         match fields.need(self, "nodes", help) {
             Some(_) => {

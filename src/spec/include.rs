@@ -4,8 +4,9 @@
 //! (the caller's [`Files`](super::Files) does) nor know what the values mean.
 //!
 //! What an including file says comes behind what it includes, so that the last one said counts:
-//! `nodes` and `links` are joined, `params`, `defaults` and `link` are joined key by key, and any
-//! other key replaces the included one. Two nodes of the same name are a mistake.
+//! `networks`, `nodes` and `links` are joined, `params`, `defaults` and `link` are joined key by key, and any
+//! other key replaces the included one. Two nodes, or two networks, of the same
+//! name are a mistake.
 
 use super::LoadOptions;
 use super::diagnostic::Diagnostic;
@@ -227,7 +228,11 @@ fn replace(old: &mut Entry, new: Entry) {
     old.key = new.key;
     match (&mut old.value.data, new.value.data) {
         (Data::List(all), Data::List(more)) if old.key.value == "links" => all.extend(more),
-        (Data::Map(all), Data::Map(more)) if old.key.value == "nodes" => all.extend(more),
+        (Data::Map(all), Data::Map(more))
+            if ["nodes", "networks"].contains(&old.key.value.as_str()) =>
+        {
+            all.extend(more)
+        }
         (Data::Map(all), Data::Map(more))
             if ["params", "defaults", "link"].contains(&old.key.value.as_str()) =>
         {

@@ -51,6 +51,8 @@ pub enum Kind {
     Scalar,
     /// A whole number in this range.
     Integer(u64, u64),
+    /// `true` or `false`.
+    Flag,
     /// A time with its unit.
     Time,
     /// Bits per second.

@@ -70,6 +70,11 @@ const ONE: Shape = Shape {
         key("between", Kind::Pair, "Both directions between these two."),
         key("from", Kind::Nodes, "One direction: who sends."),
         key("to", Kind::Nodes, "One direction: who receives."),
+        key(
+            "network",
+            Kind::Name,
+            "Only in this network; in every one that both ends are in unless said.",
+        ),
         DELAY,
         RTT,
         JITTER,
@@ -146,7 +151,10 @@ impl Reader<'_> {
                     .help(format!("say at least one of {}", PROPERTIES.join(", "))),
             );
         }
+        let network = fields.get("network");
+        let network = network.map(|v| self.name(v, "a network's name"));
         Some(LinkSpec {
+            network: network.map_or(Some(None), |n| n.map(Some))?,
             ends: ends?,
             change: change?,
             of_table: false,

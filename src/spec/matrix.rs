@@ -181,6 +181,7 @@ fn one(from: Selection, to: Selection, rtt: Duration, both: bool, span: Span) ->
             span,
             ..LinkChange::default()
         },
+        network: None,
         of_table: true,
     }
 }

@@ -30,8 +30,8 @@ mod keys;
 mod links;
 mod load;
 mod matrix;
+mod networks;
 mod nodes;
-mod overlay;
 mod params;
 mod profile;
 mod reader;
@@ -39,6 +39,7 @@ mod roles;
 mod scenario;
 mod schema;
 mod selector;
+mod shape;
 mod source;
 mod template;
 mod topology;
@@ -51,8 +52,8 @@ pub use schema::schema;
 pub use selector::{ROLES, Selection, Selector, matches};
 pub use source::{Files, Source, Sources, Span, Spanned};
 pub use topology::{
-    Count, Ends, FaultSpec, KindRef, LinkChange, LinkSpec, Listener, NodeSpec, Overlay,
-    ProgramSpec, ScenarioSpec, ShapeSpec, TargetSpec, Topology,
+    Count, Edges, Ends, FaultSpec, KindRef, LinkChange, LinkSpec, Listener, NetworkSpec, NodeSpec,
+    PlaceSpec, Places, ProgramSpec, ScenarioSpec, ShapeSpec, TargetSpec, Topology,
 };
 pub use tree::short;
 pub use words::{list, nearest};

@@ -145,6 +145,11 @@ impl Reader<'_> {
             labels: fields
                 .get("labels")
                 .map_or_else(Vec::new, |v| self.labels(v)),
+            places: self.places(&fields),
+            forward: fields
+                .get("forward")
+                .filter(|v| self.flag(v) == Some(true))
+                .map(|v| v.span),
             uplink: uplink.and_then(|v| self.quantity(v, "a bit rate", "mbit")),
             role,
             program: role.and_then(|role| self.program(role, &fields)),

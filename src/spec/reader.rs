@@ -187,6 +187,18 @@ impl<'s> Reader<'s> {
         self.integer(value, range).and_then(|n| n.try_into().ok())
     }
 
+    /// `true` or `false`.
+    pub fn flag(&self, value: &Value) -> Option<bool> {
+        let scalar = self.scalar(value, "`true` or `false`")?;
+        match scalar.data {
+            Data::Bool(said) => Some(said),
+            _ => {
+                self.wrong(&scalar, "`true` or `false`");
+                None
+            }
+        }
+    }
+
     /// A quantity with a unit; `example` is how one is written.
     pub fn quantity<T: FromStr<Err = UnitError>>(
         &self,

@@ -4,11 +4,9 @@
 
 use super::defaults::{MAX_NODES, PORTS, QUEUE, WORKERS};
 use super::keys::{Key, Kind, Shape, key};
-use super::load;
+use super::{load, networks};
 
 const LATER: &[&str] = &[
-    "networks",
-    "shape",
     "downlink",
     "profile",
     "mtu",
@@ -35,6 +33,9 @@ const LATER: &[&str] = &[
 
 const INSTEAD: &[(&str, &str)] = &[
     ("overlay", "`overlay:` stands at the top level"),
+    ("network", "write `networks`"),
+    ("shape", "`shape` stands at a network, or at the top level"),
+    ("router", "write `forward: true`"),
     ("environment", "write `env`"),
     ("scale", "write `count`"),
     (
@@ -59,6 +60,16 @@ const UPLINK: Key = key(
     "uplink",
     Kind::BitRate,
     "Access link towards the network, shared by all flows of the node.",
+);
+const NETWORKS: Key = key(
+    "networks",
+    networks::PLACES,
+    "The networks that the node is in, the primary one first; the only one unless said.",
+);
+const FORWARD: Key = key(
+    "forward",
+    Kind::Flag,
+    "Whether the node passes packets on between its networks.",
 );
 const SERVICE_KEY: Key = key(
     "service",
@@ -94,6 +105,8 @@ pub const SERVER: Shape = Shape {
             "HTTP key-value and file service.",
         ),
         COUNT,
+        NETWORKS,
+        FORWARD,
         UPLINK,
         SERVICE_KEY,
         DATA,
@@ -115,6 +128,8 @@ pub const CLIENT: Shape = Shape {
     keys: &[
         key("role", Kind::Word(&["client"]), "Load generator."),
         COUNT,
+        NETWORKS,
+        FORWARD,
         UPLINK,
         LOAD_KEY,
         LABELS,
@@ -133,6 +148,8 @@ pub const PEER: Shape = Shape {
             "Serves its share of the keys and asks for all of them.",
         ),
         COUNT,
+        NETWORKS,
+        FORWARD,
         UPLINK,
         SERVICE_KEY,
         DATA,
@@ -154,6 +171,8 @@ pub const IMAGE: Shape = Shape {
             "Any image; it has to be on the engine already.",
         ),
         COUNT,
+        NETWORKS,
+        FORWARD,
         UPLINK,
         key(
             "command",

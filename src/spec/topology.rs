@@ -10,6 +10,7 @@ use crate::link::LinkProperties;
 use crate::units::{BitRate, Ratio};
 use netlab_protocol::role::{Data, File, Load, Service};
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 /// A topology file. What could not be read is missing, and was reported.
@@ -21,6 +22,10 @@ pub struct Topology {
     pub seed: u64,
     /// `link`: every pair.
     pub link: LinkChange,
+    /// `networks`, in the file's order; the one of a file that names none.
+    pub networks: Vec<NetworkSpec>,
+    /// Whether all of `networks` could be read.
+    pub networks_complete: bool,
     /// `nodes`, in the file's order.
     pub nodes: Vec<NodeSpec>,
     /// Whether all names of `nodes` could be read.
@@ -28,25 +33,64 @@ pub struct Topology {
     /// `links`, in the file's order.
     pub links: Vec<LinkSpec>,
     /// `overlay`.
-    pub overlay: Overlay,
+    pub overlay: Edges,
     /// `scenario`.
     pub scenario: Option<ScenarioSpec>,
 }
 
-/// Which peers know each other.
+/// One entry of `networks`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Overlay {
+pub struct NetworkSpec {
+    /// Its key; `lab` where the file names none.
+    pub name: Spanned<Name>,
+    /// `link`, laid over the lab's.
+    pub link: LinkChange,
+    /// IPv4 address and prefix length.
+    pub v4: Option<Spanned<(Ipv4Addr, u8)>>,
+    /// IPv6 address and prefix length.
+    pub v6: Option<Spanned<(Ipv6Addr, u8)>>,
+    /// Which members have a wire.
+    pub edges: Edges,
+    /// `reach: adjacent`.
+    pub adjacent: bool,
+}
+
+/// The networks of a node.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Places {
+    /// Not said.
+    Only,
+    /// These, the first of which is the primary.
+    These(Vec<PlaceSpec>),
+    /// Said, and refused.
+    Unreadable,
+}
+
+/// A place in a network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlaceSpec {
+    /// Which.
+    pub network: Spanned<Name>,
+    /// Fixed addresses of the replicas, in order; or none.
+    pub v4: Vec<Spanned<Ipv4Addr>>,
+    /// Fixed addresses of the replicas, in order; or none.
+    pub v6: Vec<Spanned<Ipv6Addr>>,
+}
+
+/// Which nodes are beside each other: peers that know each other, members that have a wire.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edges {
     /// The shape's word and its parameters.
     pub shape: ShapeSpec,
-    /// The peer in the middle of a star.
+    /// The node in the middle of a star.
     pub hub: Option<Selection>,
     /// Where it is written.
     pub span: Span,
 }
 
-impl Default for Overlay {
-    fn default() -> Overlay {
-        Overlay {
+impl Default for Edges {
+    fn default() -> Edges {
+        Edges {
             shape: ShapeSpec::Full,
             hub: None,
             span: Span::default(),
@@ -89,6 +133,10 @@ pub struct NodeSpec {
     pub count: Count,
     /// Words that select it.
     pub labels: Vec<String>,
+    /// `networks`.
+    pub places: Places,
+    /// Where `forward: true` stands.
+    pub forward: Option<Span>,
     /// Access link.
     pub uplink: Option<BitRate>,
     /// The word for what it is (`server`, …, `image`), when that could be read.
@@ -195,6 +243,8 @@ pub struct LinkSpec {
     pub ends: Ends,
     /// What about them.
     pub change: LinkChange,
+    /// `network`: in no other.
+    pub network: Option<Spanned<Name>>,
     /// From a table, whose diagonal may name one node twice.
     pub of_table: bool,
 }
