@@ -302,13 +302,13 @@ impl<E: Engine + 'static> Driver<E> {
                 node,
                 knock,
                 serial,
-            } => self.wire_knock(node, knock, serial),
+            } => self.wire_knock(node, knock, serial)?,
             Action::WireContainer {
                 node,
                 container,
                 serial,
             } => {
-                self.wire_container(node, container, serial);
+                self.wire_container(node, container, serial)?;
             }
             Action::Attach { node, serial } => self.attach(node, serial)?,
             Action::Discard { serial } => drop(self.tuns.remove(&serial)),
@@ -363,16 +363,12 @@ impl<E: Engine + 'static> Driver<E> {
         Ok(())
     }
 
-    fn wire_specs(&self, node: NodeIndex) -> Specs {
-        super::layout(&self.core.lab).wire_specs(node)
-    }
-
-    fn wire_knock(&mut self, node: NodeIndex, knock: u64, serial: u64) {
+    fn wire_knock(&mut self, node: NodeIndex, knock: u64, serial: u64) -> Result<(), AgentError> {
         let caller = self
             .knocks
             .get_mut(&knock)
             .and_then(|waiting| waiting.caller.take());
-        let (specs, inbox) = (self.wire_specs(node), self.sender.clone());
+        let (specs, inbox) = (self.fabric.wire_specs(node)?, self.sender.clone());
         spawn_local(async move {
             let result = match caller {
                 Some(caller) => wire_caller(caller, specs).await,
@@ -386,10 +382,16 @@ impl<E: Engine + 'static> Driver<E> {
                 })
                 .await; // the agent may be ending
         });
+        Ok(())
     }
 
-    fn wire_container(&mut self, node: NodeIndex, container: String, serial: u64) {
-        let (specs, inbox) = (self.wire_specs(node), self.sender.clone());
+    fn wire_container(
+        &mut self,
+        node: NodeIndex,
+        container: String,
+        serial: u64,
+    ) -> Result<(), AgentError> {
+        let (specs, inbox) = (self.fabric.wire_specs(node)?, self.sender.clone());
         let (engine, identity) = (Rc::clone(&self.engine), Rc::clone(&self.identity));
         spawn_local(async move {
             let result = async {
@@ -410,6 +412,7 @@ impl<E: Engine + 'static> Driver<E> {
                 })
                 .await; // the agent may be ending
         });
+        Ok(())
     }
 
     fn attach(&mut self, node: NodeIndex, serial: u64) -> Result<(), AgentError> {

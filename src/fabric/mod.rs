@@ -138,6 +138,23 @@ impl Fabric {
             .map_err(|_| FabricError::Gone)
     }
 
+    /// How the devices of `node` shall look, in the order of its interfaces: `eth0`, `eth1`, … Each has
+    /// its own network's prefix, and routes to those networks to which the way through it crosses the
+    /// fewest wires. Multicast and limited broadcast leave through the first.
+    ///
+    /// # Errors
+    /// Unknown node.
+    pub fn wire_specs(
+        &self,
+        node: NodeIndex,
+    ) -> Result<Vec<(NetworkIndex, wire::WireSpec)>, FabricError> {
+        self.ask(move |worker| {
+            let map = worker.switch.map();
+            map.check(node)?;
+            Ok(map.wire_specs(node))
+        })?
+    }
+
     /// Takes over the device of `node` in a network; one it had there before is closed.
     ///
     /// # Errors
