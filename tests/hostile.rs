@@ -538,7 +538,7 @@ fn many_networks_wires_and_forwarders_are_bounded() {
     };
     let dense = "shape: random, degree: 100";
     assert!(try_load(everywhere(10_000, "", "")).is_err());
-    assert!(try_load(everywhere(1_500, "", dense)).is_err());
+    assert!(try_load(everywhere(150, "", dense)).is_err());
     let lab = lab(&everywhere(64, ", forward: true", "shape: line"));
     assert_eq!(lab.networks.len(), 64);
     assert_eq!(netlab::lab::route::routes(&lab, NodeIndex(0)), []);

@@ -31,17 +31,10 @@ pub(super) fn links(
     let topology = roster.topology;
     let default = topology.link.over(&LinkProperties::default());
     wide_jitter(&default, &topology.link, reports);
-    let of_network = |network: &NetworkSpec| {
-        let properties = network.link.over(&default);
-        if properties != default {
-            wide_jitter(&properties, &network.link, reports);
-        }
-        Pairs {
-            default: properties,
-            others: BTreeMap::new(),
-        }
-    };
-    let mut all: Vec<Pairs> = topology.networks.iter().map(of_network).collect();
+    let networks = topology.networks.iter();
+    let mut all: Vec<Pairs> = networks
+        .map(|network| of_network(network, &default, reports))
+        .collect();
     let mut named = 0;
     let mut complete = true;
     for spec in &topology.links {
@@ -71,6 +64,21 @@ pub(super) fn links(
         }
     }
     complete.then(|| all.into_iter().map(Pairs::links).collect())
+}
+
+fn of_network(
+    network: &NetworkSpec,
+    default: &LinkProperties,
+    reports: &mut Vec<Diagnostic>,
+) -> Pairs {
+    let properties = network.link.over(default);
+    if properties != *default {
+        wide_jitter(&properties, &network.link, reports);
+    }
+    Pairs {
+        default: properties,
+        others: BTreeMap::new(),
+    }
 }
 
 /// The links of one network.
@@ -159,6 +167,14 @@ fn change(
     }
     // A table may say how far a node is from itself, and nothing else.
     any || pairs(sides).next().is_none()
+}
+
+/// Whether any two nodes of both sides have a wire.
+pub(super) fn any_wire(places: &Places, sides: &Sides) -> bool {
+    pairs(sides).any(|(a, b)| {
+        let mut shared = places.shared(a, b);
+        shared.any(|network| places.wires[network.at()].has(a, b))
+    })
 }
 
 fn pairs(sides: &Sides) -> impl Iterator<Item = (NodeIndex, NodeIndex)> {

@@ -48,7 +48,7 @@ fn resolve(topology: &Topology, reports: &mut Vec<Diagnostic>) -> Option<Lab> {
     let scenario = topology
         .scenario
         .as_ref()
-        .map(|scenario| super::faults::scenario(&roster, scenario, reports));
+        .map(|scenario| super::faults::scenario(&roster, &places, scenario, reports));
     // Who has mistakes to mend is not told what is unusual besides.
     let failed = reports.iter().any(|d| d.severity == Severity::Error);
     if let (Some(nodes), false) = (&nodes, failed) {

@@ -21,7 +21,7 @@ use std::ops::Range;
 /// Places in networks that all nodes together may have.
 const MAX_PLACES: usize = 100_000;
 /// Wires that all shapes together may have.
-const MAX_WIRES: usize = 1_000_000;
+const MAX_WIRES: usize = 200_000;
 
 /// The networks, and where each node is in them.
 pub(super) struct Places {
@@ -248,36 +248,48 @@ impl<'t> Finder<'_, 't> {
             Count::Many(count) => count as usize,
             Count::Unreadable => return None,
         };
-        for (family, addresses) in [("IPv4", said.v4.len()), ("IPv6", said.v6.len())] {
-            if addresses != 0 && addresses != replicas {
-                let nodes = if replicas == 1 {
-                    "one node".to_owned()
-                } else {
-                    format!("{replicas} nodes")
-                };
-                let message = format!(
-                    "`{}` is {nodes} and has {addresses} {family} address{} in `{}`",
-                    spec.name.value,
-                    if addresses == 1 { "" } else { "es" },
-                    name.value
-                );
-                reports.push(
-                    Diagnostic::error("bad-address", message)
-                        .at(name.span, "")
-                        .at(spec.name.span, "")
-                        .help(format!(
-                            "write one for each, or none: {} in a list",
-                            replicas
-                        )),
-                );
-                return None;
-            }
-        }
+        one_for_each(spec, said, replicas, reports)?;
         Some(Found {
             network,
             said: Some(said),
         })
     }
+}
+
+/// Reports fixed addresses that are not as many as the nodes.
+fn one_for_each(
+    spec: &NodeSpec,
+    said: &PlaceSpec,
+    replicas: usize,
+    reports: &mut Vec<Diagnostic>,
+) -> Option<()> {
+    let name = &said.network;
+    for (family, addresses) in [("IPv4", said.v4.len()), ("IPv6", said.v6.len())] {
+        if addresses != 0 && addresses != replicas {
+            let nodes = if replicas == 1 {
+                "one node".to_owned()
+            } else {
+                format!("{replicas} nodes")
+            };
+            let message = format!(
+                "`{}` is {nodes} and has {addresses} {family} address{} in `{}`",
+                spec.name.value,
+                if addresses == 1 { "" } else { "es" },
+                name.value
+            );
+            reports.push(
+                Diagnostic::error("bad-address", message)
+                    .at(name.span, "")
+                    .at(spec.name.span, "")
+                    .help(format!(
+                        "write one for each, or none: {} in a list",
+                        replicas
+                    )),
+            );
+            return None;
+        }
+    }
+    Some(())
 }
 
 /// Reports a network that is not defined, unless some could not be read.
@@ -341,21 +353,18 @@ fn wire(
     places: &mut Places,
     reports: &mut Vec<Diagnostic>,
 ) {
+    let shaped = members.iter().zip(&roster.topology.networks).enumerate();
+    let shaped = shaped.filter(|(_, (_, spec))| spec.edges.shape != ShapeSpec::Full);
     let mut total = 0;
-    for (at, (asked, spec)) in members.iter().zip(&roster.topology.networks).enumerate() {
-        if spec.edges.shape == ShapeSpec::Full {
-            continue;
-        }
+    for (_, (asked, spec)) in shaped.clone() {
         total += most_edges(&spec.edges, asked.len());
         if total > MAX_WIRES {
-            too_many(
-                "the shapes of the networks have too many wires",
-                MAX_WIRES,
-                spec.edges.span,
-                reports,
-            );
+            let what = "the shapes of the networks have too many wires";
+            too_many(what, MAX_WIRES, spec.edges.span, reports);
             return;
         }
+    }
+    for (at, (asked, spec)) in shaped {
         if let Some(wires) = wires(roster, spec, asked, reports) {
             places.wires[at] = wires;
         }

@@ -133,27 +133,7 @@ pub(super) fn assign(
     let before = reports.len();
     let mut v4 = Family::new(subnet.v4.to_bits().into(), last_v4, last_v4 + 1, spec);
     let mut v6 = Family::new(subnet.v6.to_bits(), last_v6, u128::MAX, spec);
-    for one in asked {
-        let name = roster.members[one.node.at()].name.as_str();
-        if let Some(said) = &one.v4 {
-            v4.fix(
-                said,
-                said.value.to_bits().into(),
-                spec.v4.as_ref().map(|s| s.span),
-                name,
-                reports,
-            );
-        }
-        if let Some(said) = &one.v6 {
-            v6.fix(
-                said,
-                said.value.to_bits(),
-                spec.v6.as_ref().map(|s| s.span),
-                name,
-                reports,
-            );
-        }
-    }
+    fix(roster, asked, (&mut v4, &mut v6), reports);
     if reports.len() > before {
         return;
     }
@@ -171,6 +151,36 @@ pub(super) fn assign(
                 v6: Ipv6Addr::from_bits(subnet.v6.to_bits().wrapping_add(host_v6)),
             },
         };
+    }
+}
+
+/// Notes the fixed addresses.
+fn fix(
+    roster: &Roster<'_>,
+    asked: &[Asked],
+    (v4, v6): (&mut Family<'_>, &mut Family<'_>),
+    reports: &mut Vec<Diagnostic>,
+) {
+    for one in asked {
+        let name = roster.members[one.node.at()].name.as_str();
+        if let Some(said) = &one.v4 {
+            v4.fix(
+                said,
+                said.value.to_bits().into(),
+                v4.spec.v4.as_ref().map(|s| s.span),
+                name,
+                reports,
+            );
+        }
+        if let Some(said) = &one.v6 {
+            v6.fix(
+                said,
+                said.value.to_bits(),
+                v6.spec.v6.as_ref().map(|s| s.span),
+                name,
+                reports,
+            );
+        }
     }
 }
 
