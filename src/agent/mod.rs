@@ -23,6 +23,8 @@ mod desire;
 mod doors;
 mod driver;
 mod identity;
+#[cfg(test)]
+mod layout_tests;
 mod lease;
 mod nodes;
 mod play;

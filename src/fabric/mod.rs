@@ -1,7 +1,7 @@
 //! The fabric: every IP packet between the nodes of a lab crosses it, in user space.
 //!
-//! Owns ports (a TUN device per node and network), the link model, the schedule of packets under way, their
-//! counters and the resolver. Must not know Docker, YAML, roles or the timeline: it is told nodes,
+//! Owns ports (a TUN device per node and network), the link model, the schedule of packets under
+//! way, their counters and the resolver. Must not know Docker, YAML, roles or the timeline: it is told nodes,
 //! links and namespaces. It has a thread of its own and does not use tokio.
 //!
 //! | file | job |
