@@ -353,13 +353,13 @@ impl<E: Engine + 'static> Driver<E> {
                 node,
                 knock,
                 serial,
-            } => self.wire_knock(node, knock, serial),
+            } => self.wire_knock(node, knock, serial)?,
             Action::WireContainer {
                 node,
                 container,
                 serial,
             } => {
-                self.wire_container(node, container, serial);
+                self.wire_container(node, container, serial)?;
             }
             Action::Attach { node, serial } => self.attach(node, serial)?,
             Action::Discard { serial } => drop(self.tuns.remove(&serial)),

@@ -24,6 +24,8 @@ mod desire;
 mod doors;
 mod driver;
 mod identity;
+#[cfg(test)]
+mod layout_tests;
 mod lease;
 mod look;
 mod nodes;
@@ -243,22 +245,6 @@ fn watch_devices(
 }
 
 fn fabric_config(lab: &Lab) -> fabric::Config {
-    let mut config = layout(lab);
-    for (network, from) in config.networks.iter_mut().zip(&lab.networks) {
-        let links = from.links.others.iter();
-        let link = |link: &crate::lab::Link| (link.from, link.to, link.properties);
-        network.links = links.map(link).collect();
-    }
-    config.names = lab.groups.clone();
-    for (at, node) in lab.nodes.iter().enumerate() {
-        let own = vec![NodeIndex(at as u32)];
-        config.names.insert(node.name.to_string(), own);
-    }
-    config
-}
-
-/// The fabric's configuration without links of their own and names: what wiring needs of it.
-fn layout(lab: &Lab) -> fabric::Config {
     let place = |interface: &crate::lab::Interface| fabric::InterfaceConfig {
         network: interface.network,
         v4: interface.addresses.v4,
@@ -271,6 +257,11 @@ fn layout(lab: &Lab) -> fabric::Config {
         uplink: node.uplink,
         downlink: node.downlink,
     };
+    let mut names = lab.groups.clone();
+    for (at, node) in lab.nodes.iter().enumerate() {
+        names.insert(node.name.to_string(), vec![NodeIndex(at as u32)]);
+    }
+    let link = |link: &crate::lab::Link| (link.from, link.to, link.properties);
     let network = |network: &crate::lab::Network| fabric::NetworkConfig {
         name: network.name.to_string(),
         v4: (network.v4, network.v4_prefix),
@@ -279,13 +270,13 @@ fn layout(lab: &Lab) -> fabric::Config {
         wires: network.wires.clone(),
         reach: network.reach,
         default_link: network.links.default,
-        links: Vec::new(),
+        links: network.links.others.iter().map(link).collect(),
     };
     fabric::Config {
         seed: lab.seed,
         networks: lab.networks.iter().map(network).collect(),
         nodes: lab.nodes.iter().map(node).collect(),
-        names: std::collections::BTreeMap::new(),
+        names,
     }
 }
 

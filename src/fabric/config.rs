@@ -1,9 +1,7 @@
 //! What the fabric is told: networks, nodes, changes; and why it may refuse.
 //!
-//! Owns the configuration as data, and what of it a node's devices must know. Must not know packets.
+//! Owns the configuration as data. Must not know packets or devices.
 
-use super::map;
-use super::wire::WireSpec;
 use crate::id::{NetworkIndex, NodeIndex};
 use crate::lab::{Reach, Wires};
 use crate::link::{LinkProperties, TraceIndex};
@@ -82,50 +80,6 @@ pub struct InterfaceConfig {
     pub v4: Ipv4Addr,
     /// Its IPv6 address there.
     pub v6: Ipv6Addr,
-}
-
-impl Config {
-    /// How the devices of `node` shall look, in the order of its interfaces: `eth0`, `eth1`, … Each
-    /// has its own network's prefix, and the routes to those other networks that are the fewest
-    /// routers away through it (among equals: through the first such device). Multicast and limited
-    /// broadcast leave through the first one. Nothing for a node that there is not.
-    pub fn wire_specs(&self, node: NodeIndex) -> Vec<(NetworkIndex, WireSpec)> {
-        let Some(config) = self.nodes.get(node.at()) else {
-            return Vec::new();
-        };
-        let places = config.interfaces.iter().zip(0..);
-        let places = places.filter(|(place, _)| place.network.at() < self.networks.len());
-        let mut specs: Vec<_> = places
-            .map(|(place, number)| {
-                let network = &self.networks[place.network.at()];
-                let mut spec = WireSpec::new(place.v4, place.v6);
-                (spec.v4.1, spec.v6.1) = (network.v4.1, network.v6.1);
-                (spec.device, spec.primary) = (format!("eth{number}"), number == 0);
-                (place.network, spec)
-            })
-            .collect();
-        if self.networks.len() > 1 {
-            self.add_routes(&mut specs);
-        }
-        specs
-    }
-
-    fn add_routes(&self, specs: &mut [(NetworkIndex, WireSpec)]) {
-        let routers = map::routers_between(self);
-        for (at, network) in self.networks.iter().enumerate() {
-            if specs.iter().any(|(own, _)| own.at() == at) {
-                continue;
-            }
-            let far = |(via, _): &&mut (NetworkIndex, WireSpec)| routers[via.at()][at];
-            let Some((via, spec)) = specs.iter_mut().min_by_key(far) else {
-                return;
-            };
-            if routers[via.at()][at] < map::FAR {
-                spec.routes.push((IpAddr::V4(network.v4.0), network.v4.1));
-                spec.routes.push((IpAddr::V6(network.v6.0), network.v6.1));
-            }
-        }
-    }
 }
 
 /// What a link shall be from now on.

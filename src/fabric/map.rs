@@ -7,22 +7,22 @@
 //! there is one network, port i is that of node i.
 //!
 //! - Within a network a packet goes along the shortest way over the wires ([`super::ways`]).
-//! - To an address of another network it goes to the nearest member that passes packets on
-//!   (`forward`) and leads there: over the fewest routers, then over the fewest hops, then to the
-//!   lowest node. That node's kernel decides where it goes next; its routes
-//!   ([`Config::wire_specs`]) follow the same count of routers, so each of them is one nearer. The
-//!   choice does not depend on who is alive: nothing goes another way round a dead node.
+//! - To an address of another network it goes to the member that passes packets on (`forward`) and
+//!   is the fewest wires away from that network through here, of several to the lowest node
+//!   (`routers`, with the rules of [`crate::lab::route`]). That node's kernel decides where it goes
+//!   next; its routes follow the same count, so that it is nearer then. The choice does not depend
+//!   on who is alive: nothing goes another way round a dead node.
 //! - With `reach: adjacent` only those with whom a member shares a wire are reached, a router too.
 
+mod routers;
+
 use super::config::{Config, FabricError, MAX_NODES, MAX_PAIRS, NetworkConfig};
-use super::ways::{NEVER, Ways};
+use super::ways::Ways;
 use crate::id::{NetworkIndex, NodeIndex};
 use crate::lab::{Reach, Wires};
+use routers::Router;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-/// Routers to a network to which none lead.
-pub(super) const FAR: u32 = u32::MAX;
 
 /// A port's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,8 +52,10 @@ struct Network {
     reach: Reach,
     broadcast: Ipv4Addr,
     resolver: (Ipv4Addr, Ipv6Addr),
-    /// Nearest router of each member to each network; empty for a network that none leads to.
-    routers: Vec<Vec<Option<PortIndex>>>,
+    v4: (Ipv4Addr, u8),
+    v6: (Ipv6Addr, u8),
+    /// Router of each member to each other network; empty for this one.
+    routers: Vec<Vec<Option<Router>>>,
 }
 
 /// Where a packet is to go.
@@ -96,7 +98,7 @@ impl Map {
             map.networks.push(network);
         }
         if config.networks.len() > 1 {
-            map.find_routers(&routers_between(config));
+            map.find_routers();
         }
         for (network, at) in config.networks.iter().zip(0..) {
             for &(from, to, _) in &network.links {
@@ -167,42 +169,10 @@ impl Map {
             reach: config.reach,
             broadcast: Ipv4Addr::from_bits(config.v4.0.to_bits() | host),
             resolver: config.resolver,
+            v4: config.v4,
+            v6: config.v6,
             routers: Vec::new(),
         })
-    }
-
-    /// Notes every member's nearest router to each network.
-    fn find_routers(&mut self, between: &[Vec<u32>]) {
-        for (here, routers) in between.iter().enumerate() {
-            let to = |(target, far): (usize, &u32)| match *far {
-                0 | FAR => Vec::new(),
-                far => self.nearest(here, |via| between[via][target] == far - 1),
-            };
-            let found = routers.iter().enumerate().map(to).collect();
-            self.networks[here].routers = found;
-        }
-    }
-
-    /// For each member of the network `here` the nearest node that passes packets on into one for
-    /// which `leads` holds.
-    fn nearest(&self, here: usize, leads: impl Fn(usize) -> bool) -> Vec<Option<PortIndex>> {
-        let network = &self.networks[here];
-        let leads = |port: &&PortIndex| {
-            let node = self.of(**port).node;
-            let mut ports = self.ports(node).map(|port| self.of(port).network.at());
-            self.forwards[node.at()] && ports.any(|via| via != here && leads(via))
-        };
-        let routers: Vec<_> = network.members.iter().filter(leads).copied().collect();
-        let nearest = |from: &PortIndex| {
-            let hops = |router: &PortIndex| {
-                let ends = (self.of(*from).rank, self.of(*router).rank);
-                network.ways.hops(ends.0, ends.1)
-            };
-            let others = routers.iter().filter(|router| *router != from);
-            let found = others.copied().min_by_key(hops)?;
-            (hops(&found) != NEVER).then_some(found)
-        };
-        network.members.iter().map(nearest).collect()
     }
 
     /// Number of ports.
@@ -301,7 +271,7 @@ impl Map {
             true => Some(owner),
             false => {
                 let routers = network.routers.get(there.at());
-                routers.and_then(|of| *of.get(own.rank)?)
+                routers.and_then(|of| Some((*of.get(own.rank)?)?.port))
             }
         };
         let Some(goal) = goal else {
@@ -351,33 +321,4 @@ fn is_for_all(target: IpAddr, broadcast: Ipv4Addr) -> bool {
         IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast() || v4 == broadcast,
         IpAddr::V6(v6) => v6.is_multicast(),
     }
-}
-
-/// How many nodes must pass a packet on between each two networks; [`FAR`] where no way leads.
-pub(super) fn routers_between(config: &Config) -> Vec<Vec<u32>> {
-    let count = config.networks.len();
-    let mut near = vec![vec![false; count]; count];
-    for node in config.nodes.iter().filter(|node| node.forward) {
-        let places = node.interfaces.iter().map(|place| place.network.at());
-        let places: Vec<_> = places.filter(|at| *at < count).collect();
-        for &from in &places {
-            places.iter().for_each(|&to| near[from][to] = true);
-        }
-    }
-    let search = |from: usize| {
-        let mut far = vec![FAR; count];
-        let (mut queue, mut at) = (vec![from], 0);
-        far[from] = 0;
-        while let Some(&here) = queue.get(at) {
-            at += 1;
-            for to in (0..count).filter(|&to| near[here][to]) {
-                if far[to] == FAR {
-                    far[to] = far[here] + 1;
-                    queue.push(to);
-                }
-            }
-        }
-        far
-    };
-    (0..count).map(search).collect()
 }

@@ -1,7 +1,7 @@
 //! The fabric: every IP packet between the nodes of a lab crosses it, in user space.
 //!
-//! Owns ports (a TUN device per node and network), the link model, the schedule of packets under way, their
-//! counters and the resolver. Must not know Docker, YAML, roles or the timeline: it is told nodes,
+//! Owns ports (a TUN device per node and network), the link model, the schedule of packets under
+//! way, their counters and the resolver. Must not know Docker, YAML, roles or the timeline: it is told nodes,
 //! links and namespaces. It has a thread of its own and does not use tokio.
 //!
 //! | file | job |
@@ -136,6 +136,23 @@ impl Fabric {
         answered
             .recv_timeout(PATIENCE)
             .map_err(|_| FabricError::Gone)
+    }
+
+    /// How the devices of `node` shall look, in the order of its interfaces: `eth0`, `eth1`, … Each has
+    /// its own network's prefix, and routes to those networks to which the way through it crosses the
+    /// fewest wires. Multicast and limited broadcast leave through the first.
+    ///
+    /// # Errors
+    /// Unknown node.
+    pub fn wire_specs(
+        &self,
+        node: NodeIndex,
+    ) -> Result<Vec<(NetworkIndex, wire::WireSpec)>, FabricError> {
+        self.ask(move |worker| {
+            let map = worker.switch.map();
+            map.check(node)?;
+            Ok(map.wire_specs(node))
+        })?
     }
 
     /// Takes over the device of `node` in a network; one it had there before is closed.

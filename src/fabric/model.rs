@@ -19,9 +19,9 @@
 //! 10. the receiver's access link, shared by all that is sent to it (passed after this one).
 //!
 //! A draw is a function of (seed, link, stage, flow, index in the flow, epoch of the stage). The
-//! link is a number made of the two nodes' names ([`Link::id`]), so that it is the same wherever they
-//! stand in the lab's list; the epoch counts the changes of that stage's own properties, so neither other flows nor a change of
-//! another property shifts a fate. Reordering with a gap counts the packets since the last one that
+//! link is a number made of the names of the two nodes and their network ([`Link::id`]), so that it is
+//! the same wherever they stand in the lab's list. The epoch counts the changes of that stage's own
+//! properties, so neither other flows nor a change of another property shifts a fate. Reordering with a gap counts the packets since the last one that
 //! overtook ([`Seen`]), which is kept per flow, too.
 
 use super::chance::{Chance, Stage};

@@ -275,7 +275,11 @@ impl Worker {
     /// Closes all devices of a node; the kernel removes them. Whether it had one.
     pub(super) fn detach(&mut self, node: NodeIndex) -> bool {
         let ports = self.switch.map().ports(node);
-        ports.fold(false, |had, port| self.release(port) || had)
+        let mut had = false;
+        for port in ports {
+            had |= self.release(port);
+        }
+        had
     }
 
     fn release(&mut self, port: PortIndex) -> bool {

@@ -27,14 +27,14 @@ fn wired(fabric: &Fabric, config: &Config) -> Vec<Namespace> {
                     }
                 });
             }
-            attach(fabric, config, at, &namespace);
+            attach(fabric, at, &namespace);
             namespace
         })
         .collect()
 }
 
-fn attach(fabric: &Fabric, config: &Config, node: NodeIndex, namespace: &Namespace) {
-    for (network, spec) in config.wire_specs(node) {
+fn attach(fabric: &Fabric, node: NodeIndex, namespace: &Namespace) {
+    for (network, spec) in fabric.wire_specs(node).unwrap() {
         let tun = wire(namespace.netns.as_ref().unwrap().as_fd(), &spec).unwrap();
         fabric.attach(node, network, tun).unwrap();
     }
@@ -217,6 +217,6 @@ fn a_router_joins_two_networks() {
     eventually("the lost devices are gone", || {
         nodes[1].run(|| !std::path::Path::new("/proc/sys/net/ipv4/conf/eth0").exists())
     });
-    attach(&fabric, &config, B, &nodes[1]);
+    attach(&fabric, B, &nodes[1]);
     round_trip(&nodes[0], (targets[0], 9).into());
 }

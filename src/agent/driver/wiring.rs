@@ -18,16 +18,17 @@ const WIRING: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_millis(500);
 
 impl<E: Engine + 'static> Driver<E> {
-    fn wire_specs(&self, node: NodeIndex) -> Specs {
-        crate::agent::layout(&self.core.lab).wire_specs(node)
-    }
-
-    pub(super) fn wire_knock(&mut self, node: NodeIndex, knock: u64, serial: u64) {
+    pub(super) fn wire_knock(
+        &mut self,
+        node: NodeIndex,
+        knock: u64,
+        serial: u64,
+    ) -> Result<(), AgentError> {
         let caller = self
             .knocks
             .get_mut(&knock)
             .and_then(|waiting| waiting.caller.take());
-        let (specs, inbox) = (self.wire_specs(node), self.sender.clone());
+        let (specs, inbox) = (self.fabric.wire_specs(node)?, self.sender.clone());
         let epoch = self.moves.epoch();
         spawn_local(async move {
             let result = match caller {
@@ -43,10 +44,16 @@ impl<E: Engine + 'static> Driver<E> {
                 })
                 .await; // the agent may be ending
         });
+        Ok(())
     }
 
-    pub(super) fn wire_container(&mut self, node: NodeIndex, container: String, serial: u64) {
-        let (specs, inbox) = (self.wire_specs(node), self.sender.clone());
+    pub(super) fn wire_container(
+        &mut self,
+        node: NodeIndex,
+        container: String,
+        serial: u64,
+    ) -> Result<(), AgentError> {
+        let (specs, inbox) = (self.fabric.wire_specs(node)?, self.sender.clone());
         let (engine, identity) = (Rc::clone(&self.engine), Rc::clone(&self.identity));
         let epoch = self.moves.epoch();
         spawn_local(async move {
@@ -70,6 +77,7 @@ impl<E: Engine + 'static> Driver<E> {
                 })
                 .await; // the agent may be ending
         });
+        Ok(())
     }
 
     pub(super) fn attach(&mut self, node: NodeIndex, serial: u64) -> Result<(), AgentError> {

@@ -72,7 +72,7 @@ impl Switch {
         };
         if let Target::Port(goal) = self.map.target(hop, header.target) {
             // An error about an error is not sent (RFC 1122 §3.2.2).
-            drop(self.send((hop, goal), &mut frame, &header, None, at, false));
+            let _ = self.send((hop, goal), &mut frame, &header, None, at, false);
         }
     }
 }

@@ -346,8 +346,8 @@ fn only_nodes_that_pass_on_may_send_foreign_sources() {
 
 #[test]
 fn devices_have_routes_to_where_they_lead() {
-    let config = two_networks(true);
-    let specs = |node| config.wire_specs(node);
+    let s = Switch::new(two_networks(true)).unwrap();
+    let specs = |node| s.map().wire_specs(node);
     let a = specs(A);
     let prefixes = [
         ("10.78.0.0".parse().unwrap(), 16),
@@ -359,7 +359,8 @@ fn devices_have_routes_to_where_they_lead() {
     assert_eq!((b[0].0, b[1].0), (NETWORK, FAR));
     assert_eq!((b[0].1.primary, b[1].1.primary), (true, false));
     assert_eq!((b[1].1.device.as_str(), b[1].1.routes.len()), ("eth1", 0));
-    assert_eq!(two_networks(false).wire_specs(A)[0].1.routes, []);
+    let plain = Switch::new(two_networks(false)).unwrap();
+    assert_eq!(plain.map().wire_specs(A)[0].1.routes, []);
 }
 
 proptest! {

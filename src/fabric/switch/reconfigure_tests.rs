@@ -2,7 +2,7 @@
 
 use super::super::tests::*;
 use super::*;
-use crate::fabric::{AccessChange, LinkChange, NodeConfig};
+use crate::fabric::{AccessChange, LinkChange, NodeConfig, Wires};
 use crate::link::{LinkProperties, TraceIndex};
 use crate::units::{BitRate, Ratio};
 use std::net::IpAddr;
@@ -133,6 +133,36 @@ fn links_change_where_the_configuration_says_so_and_stay_down() {
     s.change(&[change(C, 5, false)]).unwrap();
     send(&mut s, A, &to(C), 0);
     assert_eq!(departures(&mut s, 9 * MS), [(5 * MS, C)]);
+}
+
+/// A - B - C: what is on its way over a hop goes on while the hop stays, whatever its number.
+#[test]
+fn ways_over_hops_follow_their_nodes() {
+    let line = |order: [u32; 2], last: u32| {
+        let wires = order.map(|end| (NodeIndex(end.min(last)), NodeIndex(end.max(last))));
+        Wires::Edges(wires.to_vec())
+    };
+    for stays in [true, false] {
+        let mut config = config(None);
+        config.networks[0].wires = line([0, 2], 1);
+        let mut s = Switch::new(config.clone()).unwrap();
+        [A, B, C]
+            .iter()
+            .for_each(|&node| s.set_alive(port(node), true));
+        send(&mut s, A, &datagram(four(A), four(C)), 0);
+        let (mut next, mut was) = (config, vec![Some(B), Some(A), Some(C)]);
+        next.nodes.swap(0, 1);
+        next.networks[0].wires = line([1, 2], 0);
+        if !stays {
+            (next.nodes[0], was[0]) = (node("new", 9), None);
+        }
+        s.reconfigure(next, &was, MS).unwrap();
+        let left = departures(&mut s, 100 * MS);
+        match stays {
+            true => assert_eq!(left, [(10 * MS, C)]),
+            false => assert_eq!(left, []),
+        }
+    }
 }
 
 /// 1 Mbit/s: 100 bytes take 0.8 ms, and what waited before a change goes before what comes after.
