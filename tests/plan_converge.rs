@@ -191,6 +191,13 @@ fn scenario_and_seed() {
         "kill: server }\n",
         "kill: server }\n    cut: { at: 20s, for: 1s, cut: { between: [client-1, server] } }\n",
     );
+    changed("fault-target", "kill: server }", "kill: client-1 }");
+    changed("fault-kind", "kill: server }", "stop: server, grace: 1s }");
+    changed(
+        "fault-manner",
+        "kill: server }",
+        "kill: server, as: process }",
+    );
     let quiet = &STAR[..STAR.find("scenario:").unwrap()];
     golden("no-scenario", &converge(STAR, quiet));
     changed("seed", "seed: 7", "seed: 8");

@@ -11,7 +11,9 @@ use serde_json::json;
 
 /// Arguments of `netlab plan`.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  netlab plan topologies/client-server.yaml --offline")]
+#[command(
+    after_help = "Of a lab that is up, it shows first what differs from the file.\n\nExamples:\n  netlab plan topologies/client-server.yaml --offline\n  netlab plan topologies/client-server.yaml --set clients=20"
+)]
 pub struct Arguments {
     /// The topology; `-` is standard input
     file: String,

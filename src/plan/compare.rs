@@ -14,16 +14,8 @@ pub(super) fn live(before: &Lab, after: &Lab, common: &Common) -> Vec<Change> {
     let mut changes = links(before, after, common);
     changes.extend(nodes(before, after, common));
     changes.extend(names(before, after, common));
-    let same_places = common.pairs().all(|(was, is)| was == is);
-    let told = |scenario: &Option<Scenario>| scenario.as_ref().map(|s| told(s, same_places));
-    let (old, new) = (told(&before.scenario), told(&after.scenario));
-    let scenario = differences(&json!({ "scenario": old }), &json!({ "scenario": new }));
-    let strip = |text: &String| {
-        text["scenario".len()..]
-            .trim_start_matches(['.', ' '])
-            .to_owned()
-    };
-    changes.extend(scenario.iter().map(|text| change("scenario", strip(text))));
+    let scenario = scenarios(before, after, common);
+    changes.extend(scenario.into_iter().map(|text| change("scenario", text)));
     let rest = differences(&rest(before), &rest(after));
     changes.extend(rest.into_iter().map(|text| change("lab", text)));
     changes
@@ -228,6 +220,37 @@ fn names(before: &Lab, after: &Lab, common: &Common) -> Vec<Change> {
         .filter(|name| !after.groups.contains_key(*name));
     changes.extend(gone.map(|name| change("names", format!("`{name}` is gone"))));
     changes
+}
+
+fn scenarios(before: &Lab, after: &Lab, common: &Common) -> Vec<String> {
+    let same_places = common.pairs().all(|(was, is)| was == is);
+    let told =
+        |lab: &Lab| json!({ "scenario": lab.scenario.as_ref().map(|s| told(s, same_places)) });
+    let all = differences(&told(before), &told(after));
+    let strip = |text: &String| {
+        text["scenario".len()..]
+            .trim_start_matches(['.', ' '])
+            .to_owned()
+    };
+    let all: Vec<String> = all.iter().map(strip).collect();
+    let mut found: Vec<String> = Vec::new();
+    for text in &all {
+        // Effects follow from kind and target, unless the nodes behind a name are others.
+        let text = match text.split_once(".effects") {
+            Some((fault, _)) if all.iter().any(|t| names_cause(t, fault)) => continue,
+            Some((fault, _)) => format!("{fault} has other effects"),
+            None => text.clone(),
+        };
+        if !found.contains(&text) {
+            found.push(text);
+        }
+    }
+    found
+}
+
+fn names_cause(text: &str, fault: &str) -> bool {
+    let rest = text.strip_prefix(fault);
+    rest.is_some_and(|rest| rest.starts_with(".target ") || rest.starts_with(".kind "))
 }
 
 /// A scenario as people name its parts. Effects are told only where nodes have the same places.
