@@ -68,14 +68,19 @@ impl<E: Engine + 'static> Driver<E> {
         // place.
         self.fabric.on_lost_device(|_| ())?;
         let config = fabric_config(&adoption.lab);
+        // Links may name a recording only when the fabric has it.
+        let other_traces = adoption.lab.traces != self.core.lab.traces;
+        if other_traces {
+            self.fabric.set_traces(adoption.lab.traces.clone())?;
+        }
         if let Err(error) = self.fabric.reconfigure(config, &was) {
             watch_devices(&self.fabric, &self.sender, self.moves.epoch())?;
+            if other_traces {
+                self.fabric.set_traces(self.core.lab.traces.clone())?;
+            }
             let why = format!("the fabric refuses this lab: {}", super::said(&error));
             self.reply(client, Reply::Refused { why }, true);
             return Ok(());
-        }
-        if adoption.lab.traces != self.core.lab.traces {
-            self.fabric.set_traces(adoption.lab.traces.clone())?;
         }
         self.write_down(&adoption).map_err(AgentError::Position)?;
         self.core.part(&was, &adoption.leaving);
