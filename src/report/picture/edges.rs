@@ -145,8 +145,7 @@ fn own_links(network: &Network) -> BTreeMap<(usize, usize), String> {
                 .or_insert_with(|| words::of(links, a, b));
         }
     }
-    let default = words::pair(&links.default, &links.default);
-    found.retain(|_, text| *text != default);
+    found.retain(|_, text: &mut String| !text.is_empty());
     found
 }
 

@@ -243,7 +243,7 @@ fn turned(radius: f64, share: f64) -> Point {
 fn circle(order: &[usize], w: f64) -> Vec<Point> {
     let n = order.len() as f64;
     let gap = if w > 20.0 { 16.0 } else { 0.0 };
-    let radius = (n * (w + gap) / TAU).max(w * 0.9 + 20.0);
+    let radius = (n * (w + gap) / TAU).max(w * 1.2 + 20.0);
     let mut at = vec![(0.0, 0.0); order.len()];
     for (i, &node) in order.iter().enumerate() {
         at[node] = turned(radius, i as f64 / n);

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 /// Around everything.
 const MARGIN: f64 = 28.0;
 /// Height of the title.
-const TITLE: f64 = 62.0;
+const TITLE: f64 = 44.0;
 
 /// Where along an edge its label may stand, the best place first.
 const ALONG: [f64; 9] = [0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82];
@@ -289,29 +289,35 @@ fn rect_of(end: End, scene: &Scene) -> Option<Rect> {
 /// Both ends of an edge, outside of what it connects.
 fn ends(edge: &Edge, scene: &Scene) -> Option<(Point, Point)> {
     let (a, b) = (rect_of(edge.from, scene)?, rect_of(edge.to, scene)?);
-    let gap = if edge.kind == EdgeKind::Asks {
-        3.0
+    // What has no head ends behind the middle of a card.
+    if edge.kind != EdgeKind::Asks && matches!((edge.from, edge.to), (End::Node(_), End::Node(_))) {
+        return Some((a.middle(), b.middle()));
+    }
+    // A line to a frame ends at the side that faces the other end.
+    let side = |frame: Rect, other: Rect| {
+        let (x, y) = other.middle();
+        let x = x.clamp(frame.x + 10.0, frame.x + frame.w - 10.0);
+        (
+            x,
+            if y < frame.y {
+                frame.y
+            } else {
+                frame.y + frame.h
+            },
+        )
+    };
+    let group = |end: End| matches!(end, End::Group(_));
+    let p = if group(edge.from) {
+        side(a, b)
     } else {
-        0.0
+        a.border(b.middle(), 0.0)
     };
-    let aim = |from: Rect, to: Rect, group: bool| match group {
-        // A line to a frame ends at the side that faces the other end.
-        true => (
-            to.middle().0.clamp(from.x + 10.0, from.x + from.w - 10.0),
-            from.middle().1,
-        ),
-        false => from.middle(),
+    let q = if group(edge.to) {
+        side(b, a)
+    } else {
+        b.border(p, 3.0)
     };
-    let (one, two) = (
-        aim(a, b, matches!(edge.from, End::Group(_))),
-        aim(b, a, matches!(edge.to, End::Group(_))),
-    );
-    Some((a.border(two, 0.0), b.border(one, gap))).map(|(p, q)| match (edge.from, edge.to) {
-        (End::Group(_), _) if a.y > b.y + b.h => {
-            ((b.middle().0.clamp(a.x + 10.0, a.x + a.w - 10.0), a.y), q)
-        }
-        _ => (p, q),
-    })
+    Some((p, q))
 }
 
 fn line(out: &mut Out, edge: &Edge, scene: &Scene) {
@@ -373,6 +379,10 @@ fn node(out: &mut Out, node: &super::Node, placed: &Placed) {
     }
     if !node.marks.is_empty() {
         let corner = match placed.form {
+            Form::Dot if placed.outwards.is_some() => {
+                let (dx, dy) = placed.outwards.unwrap_or_default();
+                (x - dx * 15.0, y - dy * 15.0)
+            }
             Form::Card(..) => (rect.x + rect.w - 3.0, rect.y - 1.0),
             Form::Number(..) | Form::Dot => (rect.x + rect.w, rect.y - 2.0),
         };

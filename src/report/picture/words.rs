@@ -25,15 +25,56 @@ pub(super) fn pair(there: &LinkProperties, back: &LinkProperties) -> String {
     format!("{rtt}, there {one}, back {two}")
 }
 
-/// `text` of [`pair`] with the names of both ends in the place of its directions.
-pub(super) fn towards(text: &str, a: &str, b: &str) -> String {
-    text.replacen(", there ", &format!(", to {b} "), 1)
-        .replacen(", back ", &format!(", to {a} "), 1)
+/// What a pair has that is not as its network has it; with everything where that says nothing.
+pub(super) fn difference(
+    there: &LinkProperties,
+    back: &LinkProperties,
+    usual: &LinkProperties,
+) -> String {
+    let usual_words = rest(usual);
+    let other = |link: &LinkProperties| -> Vec<String> {
+        let words = rest(link);
+        let gone = usual_words.iter().filter(|word| {
+            let what = |word: &str| word.split(' ').next().unwrap_or_default().to_owned();
+            !words.iter().any(|own| what(own) == what(word))
+        });
+        let gone = gone.map(|word| format!("no {word}"));
+        let new = words
+            .iter()
+            .filter(|word| !usual_words.contains(word))
+            .cloned();
+        new.chain(gone).collect()
+    };
+    let (one, two) = (other(there), other(back));
+    let mut said = Vec::new();
+    if there.delay == back.delay {
+        if there.delay != usual.delay {
+            said.push(format!("rtt {}", time(there.delay + back.delay)));
+        }
+        if one == two {
+            said.extend(one);
+            return said.join(", ");
+        }
+    }
+    for (link, words, way) in [(there, one, "there"), (back, two, "back")] {
+        let delay = (there.delay != back.delay).then(|| time(link.delay));
+        let words: Vec<String> = delay.into_iter().chain(words).collect();
+        if !words.is_empty() {
+            said.push(format!("{way} {}", words.join(", ")));
+        }
+    }
+    said.join(", ")
 }
 
-/// The pair `a`, `b` of a network.
+/// `text` of [`difference`] with the names of both ends in the place of its directions.
+pub(super) fn towards(text: &str, a: &str, b: &str) -> String {
+    text.replacen("there ", &format!("to {b} "), 1)
+        .replacen("back ", &format!("to {a} "), 1)
+}
+
+/// What the pair `a`, `b` of a network has of its own.
 pub(super) fn of(links: &Links, a: NodeIndex, b: NodeIndex) -> String {
-    pair(links.get(a, b), links.get(b, a))
+    difference(links.get(a, b), links.get(b, a), &links.default)
 }
 
 /// Everything of one direction but its delay.
@@ -131,6 +172,25 @@ mod tests {
                 }
             ),
             "rtt 10ms, there loss 1%, 1mbit, back nothing"
+        );
+    }
+
+    #[test]
+    fn only_what_differs_is_said() {
+        let link = |ms, loss, rate: Option<u64>| LinkProperties {
+            delay: Duration::from_millis(ms),
+            loss: Ratio(loss),
+            rate: rate.map(BitRate),
+            ..LinkProperties::default()
+        };
+        let usual = link(5, 0.01, None);
+        let said = |there, back| towards(&difference(&there, &back, &usual), "a", "b");
+        assert_eq!(said(link(40, 0.01, None), link(40, 0.01, None)), "rtt 80ms");
+        assert_eq!(said(link(5, 0.05, None), usual), "to b loss 5%");
+        assert_eq!(said(link(5, 0.0, None), link(5, 0.0, None)), "no loss 1%");
+        assert_eq!(
+            said(usual, link(9, 0.01, Some(1000))),
+            "to b 5ms, to a 9ms, 1kbit"
         );
     }
 
