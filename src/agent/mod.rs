@@ -28,6 +28,7 @@ mod nodes;
 mod play;
 mod player;
 mod position;
+mod probe;
 mod recorder;
 mod requests;
 mod resume;
@@ -40,6 +41,7 @@ mod watch;
 mod world;
 
 pub use attach::attach;
+pub use probe::{Probe, probe};
 
 use self::core::Core;
 use self::doors::Doors;

@@ -1,4 +1,9 @@
 //! `netlab doctor`: what this host and engine can do, each line with its cure.
+//!
+//! Owns looking and printing; what facts mean is decided in `judge`, without looking.
+
+mod inside;
+mod judge;
 
 use super::Context;
 use super::connect;
@@ -6,10 +11,12 @@ use super::exit::{Exit, Failure};
 use super::preflight::{self, Check, State};
 use super::table::{self, Format};
 use crate::engine::docker::Docker;
+use crate::engine::image::OwnImages;
 use crate::engine::{Engine, EngineInfo};
 use crate::plan::labels;
 use crate::report::Palette;
 use clap::Args;
+use judge::Here;
 use std::path::Path;
 
 /// Arguments of `netlab doctor`.
@@ -40,32 +47,79 @@ async fn checks(owner: &str) -> Vec<Check> {
         Ok((_, info)) => (preflight::is_local(info), info.architecture.clone()),
         Err(_) => (true, std::env::consts::ARCH.to_owned()),
     };
+    let here = here(local);
     match &reached {
         Ok((_, info)) => {
             checks.push(engine(info));
             checks.push(Check::ok("api", format!("version {}", info.api)));
+            checks.push(judge::place(&here, info));
         }
-        Err(Failure::Unfit { what, cure }) => {
-            checks.push(Check::not("engine", State::Fail, what, cure));
-        }
-        Err(other) => {
-            checks.push(Check::not(
-                "engine",
-                State::Fail,
-                other.to_string(),
-                "see above",
-            ));
-        }
+        Err(failure) => checks.push(no_engine(failure, &here)),
     }
-    checks.push(executable(owner, &architecture));
-    checks.push(preflight::tun(local));
-    checks.push(preflight::ipv6(local));
-    checks.push(preflight::cgroups(local));
+    checks.push(judge::context(&here));
+    let images = connect::own_images(owner, &architecture);
+    checks.push(executable(&images, &architecture));
+    match &reached {
+        Ok((_, info)) => {
+            checks.push(judge::cores(info));
+            checks.push(judge::cgroups(info));
+        }
+        Err(_) => checks.push(preflight::cgroups(local)),
+    }
+    match (&reached, &images) {
+        (Ok((docker, _)), Ok(images)) => checks.extend(host(docker, images, owner, local).await),
+        _ => checks.extend([preflight::tun(local), preflight::ipv6(local)]),
+    }
     checks.push(preflight::disk(Path::new(".")));
     if let Ok((docker, _)) = &reached {
         checks.push(leftovers(docker, owner).await);
     }
     checks
+}
+
+fn here(local: bool) -> Here {
+    let kernel = nix::sys::utsname::uname();
+    let kernel = kernel.map(|own| own.release().to_string_lossy().to_lowercase());
+    Here {
+        docker_host: std::env::var("DOCKER_HOST")
+            .ok()
+            .filter(|host| !host.is_empty()),
+        context: Docker::chosen_context(),
+        // As Microsoft's kernels call themselves.
+        wsl: kernel.is_ok_and(|kernel| kernel.contains("microsoft")),
+        local,
+    }
+}
+
+fn no_engine(failure: &Failure, here: &Here) -> Check {
+    let (what, cure) = match failure {
+        Failure::Unfit { what, cure } => (what.clone(), cure.clone()),
+        other => (
+            other.to_string(),
+            "look whether `docker info` works".to_owned(),
+        ),
+    };
+    let cure = judge::wsl_cure(here).map_or(cure, str::to_owned);
+    Check::not("engine", State::Fail, what, cure)
+}
+
+/// What only a container can know; where this host shows already that none will do, that.
+async fn host(docker: &Docker, images: &OwnImages, owner: &str, local: bool) -> Vec<Check> {
+    let seen = [preflight::tun(local), preflight::ipv6(local)];
+    if seen.iter().any(|check| check.state == State::Fail) {
+        return seen.into();
+    }
+    match inside::look(docker, images, owner).await {
+        Ok(probe) => judge::inside(&probe),
+        Err(error) => {
+            let cure = "an engine with these rights is needed: see the README, \"Rights it needs, and why\"";
+            let detail = format!(
+                "a container like the agent's does not run: {}",
+                connect::chain(&error)
+            );
+            vec![Check::not("rights", State::Fail, detail, cure)]
+        }
+    }
 }
 
 fn engine(info: &EngineInfo) -> Check {
@@ -84,8 +138,8 @@ fn engine(info: &EngineInfo) -> Check {
     Check::ok("engine", detail)
 }
 
-fn executable(owner: &str, architecture: &str) -> Check {
-    match connect::own_images(owner, architecture) {
+fn executable(images: &Result<OwnImages, Failure>, architecture: &str) -> Check {
+    match images {
         Err(Failure::Unfit { what, cure }) => Check::not("executable", State::Fail, what, cure),
         Ok(_) | Err(_) => Check::ok("executable", format!("static, for {architecture}")),
     }
