@@ -41,7 +41,7 @@ mod watch;
 mod world;
 
 pub use attach::attach;
-pub use probe::{Probe, probe};
+pub use probe::{Probe, Process, probe};
 
 use self::core::Core;
 use self::doors::Doors;

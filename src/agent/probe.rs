@@ -3,6 +3,7 @@
 use crate::plan::AGENT_STATE;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
+use std::time::Duration;
 
 /// Facts that only a container on the engine's host can know.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,10 +20,67 @@ pub struct Probe {
     pub memory: Option<u64>,
     /// Bytes free where the engine keeps volumes.
     pub disk: Option<u64>,
+    /// The processes that were asked about, in that order; those that are gone are left out.
+    #[serde(default)]
+    pub processes: Vec<Process>,
 }
 
-/// Looks around in this container.
-pub fn probe() -> Probe {
+/// What a process of the host has taken so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Resident memory in bytes.
+    pub memory: u64,
+    /// Memory of its parent alone, in bytes: of a container's first process the engine's shim.
+    pub parent_memory: u64,
+    /// Processor time.
+    #[serde(with = "crate::units::duration")]
+    pub cpu: Duration,
+    /// Packets that its network namespace sent.
+    pub sent: u64,
+}
+
+impl Process {
+    /// As `/proc` has it (proc(5)); none: it is gone.
+    fn of(pid: i32) -> Option<Process> {
+        let kib = |pid: &str, key: &str| {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            let text = status.lines().find_map(|line| line.strip_prefix(key))?;
+            text.trim()
+                .trim_end_matches("kB")
+                .trim()
+                .parse::<u64>()
+                .ok()
+        };
+        let memory = kib(&pid.to_string(), "VmRSS:")?;
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The program's name may hold anything; the fields begin behind its bracket.
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let parent_memory = kib(fields.get(1)?, "RssAnon:").unwrap_or(0);
+        let ticks: u64 = fields
+            .get(11..13)?
+            .iter()
+            .filter_map(|f| f.parse::<u64>().ok())
+            .sum();
+        let devices = fs::read_to_string(format!("/proc/{pid}/net/dev")).ok()?;
+        let sent = devices.lines().filter_map(|line| {
+            let (name, rest) = line.split_once(':')?;
+            let packets = rest.split_whitespace().nth(9)?.parse::<u64>().ok()?;
+            (name.trim() != "lo").then_some(packets)
+        });
+        Some(Process {
+            memory: memory * 1024,
+            parent_memory: parent_memory * 1024,
+            cpu: Duration::from_millis(ticks * 1000 / TICKS),
+            sent: sent.sum(),
+        })
+    }
+}
+
+/// Clock ticks per second in what the kernel tells (USER_HZ, 100 on all of Linux's common machines).
+const TICKS: u64 = 100;
+
+/// Looks around in this container, and at these processes of the host.
+pub fn probe(pids: &[i32]) -> Probe {
     let tun = OpenOptions::new()
         .read(true)
         .write(true)
@@ -44,6 +102,7 @@ pub fn probe() -> Probe {
         host_processes: std::process::id() != 1,
         memory: memory.map(|kib| kib * 1024),
         disk: free(AGENT_STATE),
+        processes: pids.iter().filter_map(|pid| Process::of(*pid)).collect(),
     }
 }
 

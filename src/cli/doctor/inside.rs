@@ -9,6 +9,7 @@ use crate::plan::{self, ContainerSpec, Options, Restart, Snapshot};
 use crate::spec::{Files, LoadOptions, Source};
 use futures_util::StreamExt;
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 
 /// How long the container may take to start, look and end.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -24,6 +25,9 @@ pub enum ProbeError {
     /// It did not end.
     #[error("the container did not end within {} s", PATIENCE.as_secs())]
     Late,
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Cancelled,
     /// It ended, and what it wrote is no answer.
     #[error("the container ended with {code} and wrote `{text}`")]
     Answer {
@@ -39,22 +43,36 @@ pub enum ProbeError {
 ///
 /// # Errors
 /// Any [`ProbeError`]; what was made is removed all the same.
-pub async fn look(engine: &Docker, images: &OwnImages, owner: &str) -> Result<Probe, ProbeError> {
+pub async fn look(
+    engine: &Docker,
+    images: &OwnImages,
+    owner: &str,
+    cancel: &CancellationToken,
+) -> Result<Probe, ProbeError> {
     let tag = &images.agent.tag;
     let known = engine.image(tag).await?.is_some();
     if !known {
         engine.create_image(tag, images.agent.archive()).await?;
     }
-    let looked = contained(engine, images, owner).await;
+    let looked = contained(engine, images, owner, cancel).await;
     if !known {
         engine.remove_image(tag).await?;
     }
     looked
 }
 
-async fn contained(engine: &Docker, images: &OwnImages, owner: &str) -> Result<Probe, ProbeError> {
+async fn contained(
+    engine: &Docker,
+    images: &OwnImages,
+    owner: &str,
+    cancel: &CancellationToken,
+) -> Result<Probe, ProbeError> {
     let id = engine.create(&spec(engine, images, owner)).await?;
-    let answered = answer(engine, &id).await;
+    let answered = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(ProbeError::Cancelled),
+        answered = answer(engine, &id) => answered,
+    };
     // With its anonymous volumes.
     engine.remove(&id).await?;
     answered
@@ -83,15 +101,8 @@ async fn answer(engine: &Docker, id: &str) -> Result<Probe, ProbeError> {
 
 /// The agent's container of a lab of one node, with another command.
 fn spec(engine: &Docker, images: &OwnImages, owner: &str) -> ContainerSpec {
-    let options = Options {
-        owner: owner.to_owned(),
-        build: BUILD.to_owned(),
-        agent_image: images.agent.tag.clone(),
-        node_image: images.node.tag.clone(),
-        engine_socket: engine.host_socket().to_owned(),
-        ..Options::default()
-    };
-    let lab = lab();
+    let options = options(engine, images, owner);
+    let lab = lab("doctor", "nodes: { server: { role: server } }\n");
     let instance = lab.as_ref().map(|lab| crate::run::new_instance(&lab.name));
     let base = lab.zip(instance).map(|(lab, instance)| {
         plan::agent_spec(&lab, &Snapshot::assumed(&lab), &options, &instance)
@@ -102,12 +113,24 @@ fn spec(engine: &Docker, images: &OwnImages, owner: &str) -> ContainerSpec {
     spec
 }
 
-/// A lab with a name that no other look has at the same time.
-fn lab() -> Option<Lab> {
-    let name = format!("doctor-{}", std::process::id());
+/// What a plan needs beside a lab.
+pub fn options(engine: &Docker, images: &OwnImages, owner: &str) -> Options {
+    Options {
+        owner: owner.to_owned(),
+        build: BUILD.to_owned(),
+        agent_image: images.agent.tag.clone(),
+        node_image: images.node.tag.clone(),
+        engine_socket: engine.host_socket().to_owned(),
+        ..Options::default()
+    }
+}
+
+/// A lab of doctor's own, with a name that no other process has at the same time.
+pub fn lab(kind: &str, text: &str) -> Option<Lab> {
+    let name = format!("{kind}-{}", std::process::id());
     let source = Source {
-        name: "doctor".to_owned(),
-        text: format!("name: {name}\nnodes: {{ server: {{ role: server }} }}\n"),
+        name: kind.to_owned(),
+        text: format!("name: {name}\n{text}"),
     };
     let options = LoadOptions {
         sets: Vec::new(),

@@ -260,6 +260,7 @@ mod tests {
             memory: Some(8_000_000_000),
             disk: Some(50_000_000_000),
             tun: None,
+            processes: Vec::new(),
         };
         let expected = "\
 Ok tun: /dev/net/tun opens in a container

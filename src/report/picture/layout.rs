@@ -320,12 +320,12 @@ fn block(picture: &Picture, group: usize, list: &[usize], below: bool) -> (Scene
         if let Some(placed) = &mut scene.nodes[*single] {
             placed.rect.x += shift;
             if !below {
-                placed.rect.y += 20.0;
+                placed.rect.y += 27.0;
             }
         }
         let y = if below { size.1 + 16.0 } else { 11.0 };
         scene.captions.push(((wide / 2.0, y), of.detail.clone()));
-        return (scene, (wide, size.1 + 20.0));
+        return (scene, (wide, size.1 + if below { 20.0 } else { 27.0 }));
     }
     let top = if below { PAD } else { PAD + HEAD };
     let size = one(picture, list, EdgeKind::Knows, (PAD, top), &mut scene);
