@@ -426,6 +426,6 @@ async fn a_dead_agent_is_an_error_in_time() {
     let error = attach::ask(&engine, "id-1", &Request::Stop, within)
         .await
         .unwrap_err();
-    assert!(begun.elapsed() < Duration::from_secs(2));
+    assert!(begun.elapsed() < 60 * within, "it never gives up");
     assert_eq!(error.to_string(), "the agent cannot be reached");
 }

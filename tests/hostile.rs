@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helper fails by panicking")]
 
-use netlab::id::Name;
+use netlab::id::{Name, NodeIndex};
 use netlab::lab::{LAB_SUBNET, Lab, Loaded, Program, load};
 use netlab::spec::{Diagnostics, LoadOptions, MAX_BYTES, Source};
 use netlab_protocol::role::Role;
@@ -33,10 +33,11 @@ fn survives(text: &str) {
     }
 }
 
-const SHIPPED: [&str; 4] = [
+const SHIPPED: [&str; 5] = [
     include_str!("../topologies/client-server.yaml"),
     include_str!("../topologies/mesh.yaml"),
     include_str!("../topologies/ring.yaml"),
+    include_str!("../topologies/routed.yaml"),
     include_str!("topology/ok/everything-said.yaml"),
 ];
 
@@ -516,4 +517,29 @@ fn fuzz() {
         slowest.1,
         start.elapsed()
     );
+}
+
+/// The largest labs with shapes and routes that a file can ask for are made, or refused, in time.
+#[test]
+fn many_networks_wires_and_forwarders_are_bounded() {
+    let names: Vec<String> = (0..64).map(|i| format!("n{i}")).collect();
+    let networks = |shape: &str| {
+        let all = names
+            .iter()
+            .map(|name| format!("  {name}: {{ {shape} }}\n"));
+        all.collect::<String>()
+    };
+    let list = names.join(", ");
+    let everywhere = |count: u32, more: &str, shape: &str| {
+        format!(
+            "name: t\nnetworks:\n{}nodes:\n  n: {{ image: x, count: {count}, networks: [{list}]{more} }}\n",
+            networks(shape)
+        )
+    };
+    let dense = "shape: random, degree: 100";
+    assert!(try_load(everywhere(10_000, "", "")).is_err());
+    assert!(try_load(everywhere(150, "", dense)).is_err());
+    let lab = lab(&everywhere(64, ", forward: true", "shape: line"));
+    assert_eq!(lab.networks.len(), 64);
+    assert_eq!(netlab::lab::route::routes(&lab, NodeIndex(0)), []);
 }

@@ -256,3 +256,17 @@ fn errors_name_the_lab() {
     };
     assert!(error.to_string().contains("node `a`"));
 }
+
+#[test]
+fn only_a_node_that_forwards_may_pass_packets_on() {
+    let mut lab = ring();
+    lab.nodes[1].forward = true;
+    let (options, empty) = (options(), Snapshot::assumed(&lab));
+    for node in &lab.nodes {
+        let spec = plan::node_spec(&lab, node, &empty, &options, "one", "volume-1").unwrap();
+        for key in ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"] {
+            let expected = node.forward.then_some("1");
+            assert_eq!(spec.sysctls.get(key).map(String::as_str), expected);
+        }
+    }
+}

@@ -33,6 +33,7 @@ fn lab() -> Lab {
         }],
         forward: false,
         uplink: None,
+        downlink: None,
         program: Program::Image(Image {
             image: "x".into(),
             command: None,
@@ -43,6 +44,7 @@ fn lab() -> Lab {
         format: FORMAT,
         name: Name::new("t").unwrap(),
         seed: 7,
+        traces: Vec::new(),
         networks: vec![Network::implicit(Links {
             default: LinkProperties::default(),
             others: Vec::new(),

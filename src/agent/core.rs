@@ -11,6 +11,7 @@ use super::position::{FORMAT, Position};
 use super::requests::Client;
 use super::state::{Conn, Knock, Netns, State};
 use crate::fabric::LinkChange;
+use crate::fabric::capture::Filter;
 use crate::id::NodeIndex;
 use crate::lab::Lab;
 use crate::record::event::Event;
@@ -135,10 +136,10 @@ pub(super) enum Action {
     },
     /// Ask the engine; answered by [`Input::Seen`].
     Inspect { node: NodeIndex, container: String },
-    /// Open the record of a new run.
-    OpenRun { id: String },
+    /// Open the record of a new run, whose time begins at `go`.
+    OpenRun { id: String, go: u64 },
     /// Go on with the record of a run that was begun before.
-    ReopenRun { id: String },
+    ReopenRun { id: String, go: u64 },
     /// Record an event.
     Event(Event),
     /// Record requests of a node.
@@ -151,6 +152,14 @@ pub(super) enum Action {
         node: NodeIndex,
         t: i64,
         samples: Vec<Sample>,
+    },
+    /// Tell a client what links carried.
+    TellLinks { client: u64 },
+    /// Write packets to a client.
+    Capture {
+        client: u64,
+        filter: Filter,
+        most: u64,
     },
     /// Complete the record.
     CloseRun { drops: u64 },

@@ -198,7 +198,8 @@ impl<E: Engine + 'static> Doors<E> {
         };
         let (sender, mut answers) = mpsc::channel(TO_CLIENT);
         let client = self.number();
-        let follows = matches!(request, Request::Follow);
+        let captures = matches!(request, Request::Capture { .. });
+        let mut hears = captures || matches!(request, Request::Follow);
         let message = Message::Client {
             client,
             request,
@@ -210,15 +211,26 @@ impl<E: Engine + 'static> Doors<E> {
         loop {
             let answer = tokio::select! {
                 answer = answers.recv() => answer,
-                // One who follows may leave; the others are answered, even with their input closed.
-                more = lines.next(), if follows => match more {
-                    Some(Ok(_)) => continue,
-                    _ => None,
-                },
+                // One who follows or captures may leave; the others are answered, even with their input
+                // closed.
+                more = lines.next(), if hears => {
+                    if more.is_some_and(|line| line.is_ok()) {
+                        continue;
+                    }
+                    if captures {
+                        // Of a capture the end of its file is still to come.
+                        hears = false;
+                        let gone = Message::Input(Input::ClientGone { client });
+                        let _ = self.inbox.send(gone).await; // the agent may be ending
+                        continue;
+                    }
+                    None
+                }
             };
             let told = match answer {
                 None => break,
                 Some(Outgoing::One(reply)) => say(&mut writes, &reply).await,
+                Some(Outgoing::Bytes(bytes)) => write(&mut writes, &bytes).await,
                 Some(Outgoing::Many(events)) => {
                     let mut told = Ok(());
                     for event in events {
@@ -242,7 +254,11 @@ impl<E: Engine + 'static> Doors<E> {
 async fn say(writes: &mut OwnedWriteHalf, message: &impl Serialize) -> io::Result<()> {
     let mut line = serde_json::to_vec(message)?;
     line.push(b'\n');
-    let sent = timeout(PATIENCE, writes.write_all(&line)).await;
+    write(writes, &line).await
+}
+
+async fn write(writes: &mut OwnedWriteHalf, bytes: &[u8]) -> io::Result<()> {
+    let sent = timeout(PATIENCE, writes.write_all(bytes)).await;
     sent.map_err(io::Error::other)?
 }
 

@@ -6,13 +6,14 @@ use super::core::{Action, Core, Input};
 use super::desire::Operation;
 use super::doors::TO_CLIENT;
 use super::identity::{Caller, Identity};
+use super::look::Captures;
 use super::position::{self, Position};
 use super::recorder::Recorder;
 use super::{AgentError, sys, watch};
 use crate::engine::{Engine, EngineError};
 use crate::fabric::wire::{WireSpec, wire};
 use crate::fabric::{Fabric, Tun};
-use crate::id::NodeIndex;
+use crate::id::{NetworkIndex, NodeIndex};
 use crate::record::event::Event;
 use crate::record::stream::{Reply, Request};
 use netlab_protocol::control::ToNode;
@@ -75,9 +76,12 @@ pub(super) enum GateAnswer {
     Go,
 }
 
-/// A device in its namespace.
+/// How a node's devices shall look.
+type Specs = Vec<(NetworkIndex, WireSpec)>;
+
+/// A node's devices in its namespace.
 pub(super) struct Wired {
-    tun: Tun,
+    tuns: Vec<(NetworkIndex, Tun)>,
     pid: i32,
     netns: u64,
 }
@@ -89,6 +93,8 @@ pub(super) enum Outgoing {
     One(Reply),
     /// Events of the past.
     Many(Vec<Event>),
+    /// Part of a file.
+    Bytes(Vec<u8>),
 }
 
 /// A caller that waits at its gate.
@@ -122,7 +128,8 @@ pub(super) struct Driver<E> {
     tuns: HashMap<u64, Wired>,
     ports: Vec<Port>,
     programs: HashMap<u64, mpsc::Sender<ToNode>>,
-    clients: HashMap<u64, mpsc::Sender<Outgoing>>,
+    pub(super) clients: HashMap<u64, mpsc::Sender<Outgoing>>,
+    pub(super) captures: Captures,
     written: Option<Position>,
     sampled: u64,
     drops: u64,
@@ -158,6 +165,7 @@ impl<E: Engine + 'static> Driver<E> {
             ports,
             programs: HashMap::new(),
             clients: HashMap::new(),
+            captures: Captures::new(),
             written: None,
             sampled: 0,
             drops: 0,
@@ -280,6 +288,7 @@ impl<E: Engine + 'static> Driver<E> {
         }
         if let Input::ClientGone { client } = &input {
             self.clients.remove(client);
+            self.end_capture(*client);
         }
         self.core.handle(sys::now(), input);
         self.act()
@@ -333,8 +342,14 @@ impl<E: Engine + 'static> Driver<E> {
                 self.operate(node, container, serial, operation);
             }
             Action::Inspect { node, container } => self.inspect(node, container),
-            Action::OpenRun { id } => self.recorder.open(&id, &self.core.lab, &self.fabric)?,
-            Action::ReopenRun { id } => self.recorder.reopen(&id, &self.fabric)?,
+            Action::OpenRun { id, go } => {
+                self.fabric.begin_traces(go)?;
+                self.recorder.open(&id, &self.core.lab, &self.fabric)?;
+            }
+            Action::ReopenRun { id, go } => {
+                self.fabric.begin_traces(go)?;
+                self.recorder.reopen(&id, &self.fabric)?;
+            }
             Action::Event(event) => self.recorder.event(&event)?,
             Action::Latency { node, counts } => {
                 self.recorder
@@ -345,6 +360,12 @@ impl<E: Engine + 'static> Driver<E> {
                 self.recorder.samples(t, name, &samples)?;
             }
             Action::CloseRun { drops } => self.recorder.close(drops, &self.fabric)?,
+            Action::TellLinks { client } => self.tell_links(client)?,
+            Action::Capture {
+                client,
+                filter,
+                most,
+            } => self.capture(client, filter, most)?,
             Action::Reply {
                 client,
                 reply,
@@ -360,9 +381,8 @@ impl<E: Engine + 'static> Driver<E> {
         Ok(())
     }
 
-    fn wire_spec(&self, node: NodeIndex) -> WireSpec {
-        let addresses = self.core.lab.nodes[node.at()].addresses();
-        WireSpec::new(addresses.v4, addresses.v6)
+    fn wire_specs(&self, node: NodeIndex) -> Specs {
+        super::layout(&self.core.lab).wire_specs(node)
     }
 
     fn wire_knock(&mut self, node: NodeIndex, knock: u64, serial: u64) {
@@ -370,10 +390,10 @@ impl<E: Engine + 'static> Driver<E> {
             .knocks
             .get_mut(&knock)
             .and_then(|waiting| waiting.caller.take());
-        let (spec, inbox) = (self.wire_spec(node), self.sender.clone());
+        let (specs, inbox) = (self.wire_specs(node), self.sender.clone());
         spawn_local(async move {
             let result = match caller {
-                Some(caller) => wire_caller(caller, spec).await,
+                Some(caller) => wire_caller(caller, specs).await,
                 None => Err("its gate hung up".into()),
             };
             let _ = inbox
@@ -387,14 +407,14 @@ impl<E: Engine + 'static> Driver<E> {
     }
 
     fn wire_container(&mut self, node: NodeIndex, container: String, serial: u64) {
-        let (spec, inbox) = (self.wire_spec(node), self.sender.clone());
+        let (specs, inbox) = (self.wire_specs(node), self.sender.clone());
         let (engine, identity) = (Rc::clone(&self.engine), Rc::clone(&self.identity));
         spawn_local(async move {
             let result = async {
                 let state = engine.inspect(&container).await.map_err(|e| said(&e))?;
                 let pid = state.map_or(0, |state| state.pid);
                 let caller = identity.open(pid, node, container).map_err(|e| said(&e))?;
-                wire_caller(caller, spec).await
+                wire_caller(caller, specs).await
             };
             let result = result.await;
             if result.is_err() {
@@ -411,14 +431,16 @@ impl<E: Engine + 'static> Driver<E> {
     }
 
     fn attach(&mut self, node: NodeIndex, serial: u64) -> Result<(), AgentError> {
-        let Some(Wired { tun, pid, netns }) = self.tuns.remove(&serial) else {
+        let Some(Wired { tuns, pid, netns }) = self.tuns.remove(&serial) else {
             return Ok(());
         };
         let member = &self.core.state.members[node.at()];
         let port = &mut self.ports[node.at()];
         (port.pid, port.netns, port.drops) = (pid, netns, 0);
         port.container = member.container.clone().unwrap_or_default();
-        self.fabric.attach(node, tun)?;
+        for (network, tun) in tuns {
+            self.fabric.attach(node, network, tun)?;
+        }
         Ok(())
     }
 
@@ -477,7 +499,7 @@ impl<E: Engine + 'static> Driver<E> {
     }
 
     /// A slow reader misses progress first, then is hung up on; the agent never waits for one.
-    fn reply(&mut self, client: u64, reply: Reply, last: bool) {
+    pub(super) fn reply(&mut self, client: u64, reply: Reply, last: bool) {
         let Some(sender) = self.clients.get(&client) else {
             return;
         };
@@ -546,15 +568,21 @@ impl<E: Engine + 'static> Driver<E> {
     }
 }
 
-async fn wire_caller(caller: Caller, spec: WireSpec) -> Result<Wired, String> {
+async fn wire_caller(caller: Caller, specs: Specs) -> Result<Wired, String> {
     let (pid, netns) = (caller.pid, caller.netns);
-    // The namespace is closed with `caller`, whatever comes of the wiring.
-    let wiring = spawn_blocking(move || wire(caller.namespace.as_fd(), &spec));
+    // The namespace is closed with `caller`, whatever comes of the wiring; devices made before one
+    // that fails go with their descriptors.
+    let wiring = spawn_blocking(move || {
+        let device = |(network, spec): &(NetworkIndex, WireSpec)| {
+            wire(caller.namespace.as_fd(), spec).map(|tun| (*network, tun))
+        };
+        specs.iter().map(device).collect::<Result<Vec<_>, _>>()
+    });
     match timeout(WIRING, wiring).await {
         Err(_) => Err(format!("it took more than {}s", WIRING.as_secs())),
         Ok(Err(error)) => Err(said(&error)),
         Ok(Ok(Err(error))) => Err(said(&error)),
-        Ok(Ok(Ok(tun))) => Ok(Wired { tun, pid, netns }),
+        Ok(Ok(Ok(tuns))) => Ok(Wired { tuns, pid, netns }),
     }
 }
 

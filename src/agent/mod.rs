@@ -24,6 +24,7 @@ mod doors;
 mod driver;
 mod identity;
 mod lease;
+mod look;
 mod nodes;
 mod play;
 mod player;
@@ -187,6 +188,7 @@ async fn serve_locally<E: Engine + 'static>(
         .map_or_else(sys::unix_time, |position| position.created);
 
     let fabric = Fabric::start(fabric_config(&lab))?;
+    furnish(&fabric, &lab)?;
     let engine = Rc::new(engine);
     let identity = Rc::new(Identity::new(Rc::clone(&engine), &config.instance, &lab));
     let recorder = Recorder::new(places.state.join("runs"), capabilities, config.build);
@@ -236,28 +238,65 @@ fn watch_devices(fabric: &Fabric, sender: &mpsc::Sender<Message>) -> Result<(), 
     Ok(())
 }
 
+/// What the configuration of a fabric does not hold: access links towards nodes, and traces.
+fn furnish(fabric: &Fabric, lab: &Lab) -> Result<(), FabricError> {
+    let limited = lab.nodes.iter().enumerate();
+    let limited = limited.filter(|(_, node)| node.downlink.is_some());
+    let changes: Vec<fabric::AccessChange> = limited
+        .map(|(at, node)| fabric::AccessChange {
+            node: NodeIndex(at as u32),
+            uplink: node.uplink,
+            downlink: node.downlink,
+        })
+        .collect();
+    fabric.change_access(&changes)?;
+    fabric.set_traces(lab.traces.clone())
+}
+
 fn fabric_config(lab: &Lab) -> fabric::Config {
+    let mut config = layout(lab);
+    for (network, from) in config.networks.iter_mut().zip(&lab.networks) {
+        let links = from.links.others.iter();
+        let link = |link: &crate::lab::Link| (link.from, link.to, link.properties);
+        network.links = links.map(link).collect();
+    }
+    config.names = lab.groups.clone();
+    for (at, node) in lab.nodes.iter().enumerate() {
+        let own = vec![NodeIndex(at as u32)];
+        config.names.insert(node.name.to_string(), own);
+    }
+    config
+}
+
+/// The fabric's configuration without links of their own and names: what wiring needs of it.
+fn layout(lab: &Lab) -> fabric::Config {
+    let place = |interface: &crate::lab::Interface| fabric::InterfaceConfig {
+        network: interface.network,
+        v4: interface.addresses.v4,
+        v6: interface.addresses.v6,
+    };
     let node = |node: &crate::lab::Node| fabric::NodeConfig {
         name: node.name.to_string(),
-        v4: node.addresses().v4,
-        v6: node.addresses().v6,
+        forward: node.forward,
+        interfaces: node.interfaces.iter().map(place).collect(),
         uplink: node.uplink,
+        downlink: None,
     };
-    let mut names = lab.groups.clone();
-    for (at, node) in lab.nodes.iter().enumerate() {
-        names.insert(node.name.to_string(), vec![NodeIndex(at as u32)]);
-    }
-    let network = &lab.networks[0];
-    let links = network.links.others.iter();
+    let network = |network: &crate::lab::Network| fabric::NetworkConfig {
+        name: network.name.to_string(),
+        v4: (network.v4, network.v4_prefix),
+        v6: (network.v6, network.v6_prefix),
+        resolver: (network.resolver.v4, network.resolver.v6),
+        wires: network.wires.clone(),
+        reach: network.reach,
+        default_link: network.links.default,
+        links: Vec::new(),
+    };
     fabric::Config {
         seed: lab.seed,
+        networks: lab.networks.iter().map(network).collect(),
         nodes: lab.nodes.iter().map(node).collect(),
-        resolver: (network.resolver.v4, network.resolver.v6),
-        names,
-        default_link: network.links.default,
-        links: links
-            .map(|link| (link.from, link.to, link.properties))
-            .collect(),
+        names: std::collections::BTreeMap::new(),
     }
 }
 

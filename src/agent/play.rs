@@ -7,7 +7,7 @@ use super::player::{Player, nanoseconds};
 use super::position::{Closing, RunPosition};
 use crate::fabric::LinkChange;
 use crate::fault::Effect;
-use crate::id::NodeIndex;
+use crate::id::{NetworkIndex, NodeIndex};
 use crate::lab::Scenario;
 use crate::record::event::{Event, Verdict, What};
 use crate::timeline::{Entry, Step};
@@ -102,7 +102,8 @@ impl Core {
         for member in &mut self.state.members {
             (member.silent, member.noted, member.problems) = (false, false, 0);
         }
-        self.act(Action::OpenRun { id: id.clone() });
+        let opened = Action::OpenRun { id: id.clone(), go };
+        self.act(opened);
         let length = |of: fn(&Scenario) -> Duration| {
             self.lab
                 .scenario
@@ -238,18 +239,23 @@ impl Core {
             return;
         }
         let down = links_down(self.faults.effects(), self.lab.nodes.len());
-        let change = |&(from, to): &(NodeIndex, NodeIndex)| LinkChange {
-            from,
-            to,
-            properties: *self.lab.networks[0].links.get(from, to),
-            down: down.contains(&(from, to)),
+        let (lab, is_down) = (&self.lab, &down);
+        let shared = |&(from, to): &(NodeIndex, NodeIndex)| {
+            let change = move |network: NetworkIndex| LinkChange {
+                network,
+                from,
+                to,
+                properties: *lab.networks[network.at()].links.get(from, to),
+                down: is_down.contains(&(from, to)),
+            };
+            lab.shared(from, to).map(change)
         };
         let changes: Vec<_> = down
             .symmetric_difference(&self.links_down)
-            .map(change)
+            .flat_map(shared)
             .collect();
+        self.links_down = down;
         if !changes.is_empty() {
-            self.links_down = down;
             self.act(Action::Links(changes));
         } else if !self.actions.iter().any(|a| matches!(a, Action::Links(_))) {
             self.faults.links_hold(now);

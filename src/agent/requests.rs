@@ -59,6 +59,8 @@ impl Core {
             }
             Request::Play { replace } => self.asked_to_play(now, client, replace),
             Request::Follow => self.follow(client),
+            Request::Links => self.act(Action::TellLinks { client }),
+            Request::Capture { of, most } => self.asked_to_capture(client, &of, most),
             Request::Stop => {
                 self.clients.insert(client, Client::Stop);
                 self.close(now, Closing::Interrupted);
@@ -217,7 +219,7 @@ impl Core {
         follows.map(|(client, _)| *client).collect()
     }
 
-    fn reply(&mut self, client: u64, reply: Reply, last: bool) {
+    pub(super) fn reply(&mut self, client: u64, reply: Reply, last: bool) {
         self.act(Action::Reply {
             client,
             reply,

@@ -42,7 +42,8 @@ impl Core {
             reasons: run.reasons.clone(),
             drops_before: 0,
         });
-        self.act(Action::ReopenRun { id: run.id.clone() });
+        let (id, go) = (run.id.clone(), run.go);
+        self.act(Action::ReopenRun { id, go });
         match dead {
             Some(why) => {
                 self.reason(why);

@@ -34,6 +34,7 @@ pub(super) fn lab(count: u32, scenario: Option<Scenario>) -> Lab {
         }],
         forward: false,
         uplink: None,
+        downlink: None,
         program: Program::Role(Role::Server(Server {
             port: 80,
             service: Service {
@@ -55,6 +56,7 @@ pub(super) fn lab(count: u32, scenario: Option<Scenario>) -> Lab {
         })],
         nodes: (0..count).map(node).collect(),
         groups: BTreeMap::new(),
+        traces: Vec::new(),
         scenario,
     }
 }
@@ -314,6 +316,8 @@ impl World {
             Action::Log(text) => self.log.push(text),
             Action::Discard { .. }
             | Action::DropKnock { .. }
+            | Action::TellLinks { .. }
+            | Action::Capture { .. }
             | Action::OpenRun { .. }
             | Action::ReopenRun { .. }
             | Action::Latency { .. }

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 /// Arguments of `netlab doctor`.
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// How the checks are printed: table or json
+    /// How the checks are printed: table, json or csv
     #[arg(long, default_value = "table", hide_possible_values = true)]
     format: Format,
     /// Estimate whether this machine carries the lab of this topology, from a small lab that runs for
@@ -128,6 +128,7 @@ async fn all(
     let checks = checks(&context.owner, cancel).await;
     let text = match arguments.format {
         Format::Json => table::json(&checks),
+        Format::Csv => table::csv(&checks),
         Format::Table => render(&checks, context.terminal.out),
     };
     context.terminal.print(&text)?;

@@ -1,7 +1,7 @@
 //! `netlab exec`: a program inside a node.
 
 use super::exit::{Exit, Failure};
-use super::{Context, LabOption, connect, labs, tty};
+use super::{Context, LabOption, labs, tty};
 use crate::engine::{Container, ExecSpec};
 use clap::Args;
 
@@ -31,9 +31,7 @@ pub struct Arguments {
 
 /// Runs the program and passes on its exit code.
 pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let (engine, _) = connect::connect().await?;
-    let seen = labs::all(&engine).await?;
-    let lab = labs::choose(&seen, arguments.lab.lab.as_deref(), &context.owner)?;
+    let (engine, lab) = labs::open(arguments.lab.lab.as_deref(), &context.owner).await?;
     let node = running(lab.node(&arguments.node)?, &arguments.node)?;
     let spec = ExecSpec {
         command: arguments.command.clone(),

@@ -65,7 +65,14 @@ pub async fn follow<E: Engine>(
             Some(Reply::Refused { why }) => {
                 return Err(Failure::usage(why, "`netlab up FILE` plays a scenario"));
             }
-            Some(Reply::Status(_) | Reply::Playing { .. } | Reply::Stopped) => {}
+            // None of these answers one who follows.
+            Some(
+                Reply::Status(_)
+                | Reply::Playing { .. }
+                | Reply::Stopped
+                | Reply::Links { .. }
+                | Reply::Capturing,
+            ) => {}
             None => return Err(Failure::Bug("a run ended without saying so".into())),
         }
     }

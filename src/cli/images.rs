@@ -19,7 +19,7 @@ pub struct Arguments {
     /// Remove those of mine that no container uses
     #[arg(long)]
     rm: bool,
-    /// How the list is printed: table or json
+    /// How the list is printed: table, json or csv
     #[arg(long, default_value = "table", hide_possible_values = true)]
     format: Format,
 }
@@ -51,15 +51,9 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
         return Ok(Exit::Passed);
     }
     let rows: Vec<Row> = own(&engine, &[(labels::BUILD, "")]).await?;
-    let text = match arguments.format {
-        Format::Json => table::json(&rows),
-        Format::Table => {
-            let cells =
-                |row: &Row| vec![row.image.clone(), table::size(row.bytes), row.owner.clone()];
-            let rows: Vec<_> = rows.iter().map(cells).collect();
-            table::table(&["IMAGE", "SIZE", "OWNER"], &rows, context.terminal.out)
-        }
-    };
+    let heads = ["IMAGE", "SIZE", "OWNER"];
+    let cells = |row: &Row| vec![row.image.clone(), table::size(row.bytes), row.owner.clone()];
+    let text = table::list(arguments.format, &rows, &heads, cells, context.terminal.out);
     context.terminal.print(&text)?;
     Ok(Exit::Passed)
 }

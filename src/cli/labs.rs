@@ -1,6 +1,9 @@
 //! Which labs there are, and which of them is meant. By labels only.
 
+use super::connect;
 use super::exit::Failure;
+use crate::engine::docker::Docker;
+use crate::engine::image::BUILD;
 use crate::engine::{Container, Engine, EngineError};
 use crate::id::Name;
 use crate::plan::labels;
@@ -27,6 +30,27 @@ impl Seen {
     /// The agent, when it runs.
     pub fn running_agent(&self) -> Option<&Container> {
         self.agent.as_ref().filter(|agent| agent.state == "running")
+    }
+
+    /// The agent, when it runs and speaks this build's language.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] that says why it cannot be asked.
+    pub fn answering_agent(&self) -> Result<&Container, Failure> {
+        let name = &self.name;
+        let Some(agent) = self.running_agent() else {
+            return Err(Failure::usage(
+                format!("lab `{name}` has no agent that runs"),
+                format!("remove it: `netlab down {name}`"),
+            ));
+        };
+        if self.build != BUILD {
+            return Err(Failure::usage(
+                format!("lab `{name}` was made by another build of netlab"),
+                "only `down`, `logs` and `ps` work with it",
+            ));
+        }
+        Ok(agent)
     }
 
     /// The container of a node.
@@ -115,6 +139,17 @@ fn natural(name: &str) -> (String, u64) {
         },
         None => (name.to_owned(), 0),
     }
+}
+
+/// Connects to the engine and finds the lab that is meant ([`choose`]).
+///
+/// # Errors
+/// No engine, or as [`choose`].
+pub async fn open(wanted: Option<&str>, owner: &str) -> Result<(Docker, Seen), Failure> {
+    let (engine, _) = connect::connect().await?;
+    let all = all(&engine).await?;
+    let lab = choose(&all, wanted, owner)?.clone();
+    Ok((engine, lab))
 }
 
 /// The lab that is meant: the one that is named, or the only one that is mine.

@@ -3,7 +3,7 @@
 use super::exit::{Exit, Failure};
 use super::labs::{self, Seen, node_name};
 use super::merge::{Line, Lines, Merged};
-use super::{Context, LabOption, connect};
+use super::{Context, LabOption};
 use crate::engine::docker::Docker;
 use crate::engine::{Container, Engine, LogOptions};
 use crate::plan::labels;
@@ -36,10 +36,8 @@ pub struct Arguments {
 
 /// Prints the lines.
 pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let (engine, _) = connect::connect().await?;
-    let seen = labs::all(&engine).await?;
-    let lab = labs::choose(&seen, arguments.lab.lab.as_deref(), &context.owner)?;
-    let nodes = wanted(lab, &arguments.nodes)?;
+    let (engine, lab) = labs::open(arguments.lab.lab.as_deref(), &context.owner).await?;
+    let nodes = wanted(&lab, &arguments.nodes)?;
     let widest = nodes.iter().map(|node| node_name(node).len()).max();
     let print = |at: usize, line: &Line| {
         let name = format!("{:<1$} |", node_name(&nodes[at]), widest.unwrap_or(0));

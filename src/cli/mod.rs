@@ -3,6 +3,7 @@
 //! Owns arguments, what is printed, and exit codes ([`exit`]). Must not hold domain logic.
 
 mod agent;
+mod capture;
 mod completions;
 mod connect;
 mod doctor;
@@ -15,6 +16,7 @@ mod graph;
 mod images;
 mod init;
 mod labs;
+mod links;
 mod log;
 mod logs;
 mod merge;
@@ -95,6 +97,10 @@ enum Command {
     Exec(exec::Arguments),
     /// Open a shell in a node whose image has one
     Shell(shell::Arguments),
+    /// List what every link was declared to do and what it did
+    Links(links::Arguments),
+    /// Write packets of a running lab into a pcapng file
+    Capture(capture::Arguments),
     /// Wait until the scenario of a lab is over and return its exit code
     Wait(wait::Arguments),
     /// Write a commented topology to begin with
@@ -217,6 +223,8 @@ async fn with_engine(command: Command, context: &Context) -> Result<Exit, Failur
         Command::Logs(arguments) => logs::run(&arguments, context).await,
         Command::Exec(arguments) => exec::run(&arguments, context).await,
         Command::Shell(arguments) => shell::run(&arguments, context).await,
+        Command::Links(arguments) => links::run(&arguments, context).await,
+        Command::Capture(arguments) => capture::run(&arguments, context).await,
         Command::Wait(arguments) => wait::run(&arguments, context).await,
         Command::Plan(arguments) => plan::run(&arguments, context).await,
         Command::Doctor(arguments) => doctor::run(&arguments, context).await,

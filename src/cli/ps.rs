@@ -25,7 +25,7 @@ const ASK: Duration = Duration::from_secs(5);
 pub struct Arguments {
     /// List the nodes of this lab
     lab: Option<String>,
-    /// How the list is printed: table or json
+    /// How the list is printed: table, json or csv
     #[arg(long, default_value = "table", hide_possible_values = true)]
     format: Format,
 }
@@ -73,9 +73,6 @@ async fn list_labs(engine: &Docker, seen: &[Seen], format: Format, context: &Con
     let asked = seen.iter().map(|lab| status(engine, lab, context));
     let answers = futures_util::future::join_all(asked).await;
     let rows: Vec<LabRow> = seen.iter().zip(&answers).map(lab_row).collect();
-    if format == Format::Json {
-        return table::json(&rows);
-    }
     let now = i64::try_from(export::now()).unwrap_or(i64::MAX);
     let cells = |row: &LabRow| {
         vec![
@@ -87,9 +84,8 @@ async fn list_labs(engine: &Docker, seen: &[Seen], format: Format, context: &Con
             row.owner.clone(),
         ]
     };
-    let rows: Vec<_> = rows.iter().map(cells).collect();
     let heads = ["LAB", "STATE", "NODES", "RUN", "AGE", "OWNER"];
-    table::table(&heads, &rows, context.terminal.out)
+    table::list(format, &rows, &heads, cells, context.terminal.out)
 }
 
 /// What the lab's agent says; none when it is not ours to ask, or does not answer.
@@ -178,9 +174,6 @@ async fn list_nodes(engine: &Docker, lab: &Seen, format: Format, context: &Conte
         }
     };
     let rows: Vec<NodeRow> = lab.nodes.iter().map(row).collect();
-    if format == Format::Json {
-        return table::json(&rows);
-    }
     let some = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".into());
     let cells = |row: &NodeRow| {
         vec![
@@ -192,9 +185,8 @@ async fn list_nodes(engine: &Docker, lab: &Seen, format: Format, context: &Conte
             row.container.clone(),
         ]
     };
-    let rows: Vec<_> = rows.iter().map(cells).collect();
     let heads = ["NODE", "ROLE", "STATE", "IPV4", "IPV6", "CONTAINER"];
-    table::table(&heads, &rows, context.terminal.out)
+    table::list(format, &rows, &heads, cells, context.terminal.out)
 }
 
 /// The lab as its agent has it, for roles and addresses; none when it cannot be had.

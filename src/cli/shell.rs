@@ -1,7 +1,7 @@
 //! `netlab shell`: a shell inside a node whose image has one.
 
 use super::exit::{Exit, Failure};
-use super::{Context, LabOption, connect, exec, labs, tty};
+use super::{Context, LabOption, exec, labs, tty};
 use crate::engine::docker::Docker;
 use crate::engine::{Engine, ExecSpec};
 use clap::Args;
@@ -23,9 +23,7 @@ const ANY_SHELL: &str = "if command -v bash >/dev/null 2>&1; then exec bash; els
 
 /// Opens the shell and passes on its exit code.
 pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let (engine, _) = connect::connect().await?;
-    let seen = labs::all(&engine).await?;
-    let lab = labs::choose(&seen, arguments.lab.lab.as_deref(), &context.owner)?;
+    let (engine, lab) = labs::open(arguments.lab.lab.as_deref(), &context.owner).await?;
     let node = exec::running(lab.node(&arguments.node)?, &arguments.node)?;
     if !has_shell(&engine, &node.id).await? {
         let state = engine.inspect(&node.id).await?;

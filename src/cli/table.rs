@@ -3,6 +3,8 @@
 use crate::report::Palette;
 use clap::ValueEnum;
 use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// How a list is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -12,6 +14,84 @@ pub enum Format {
     Table,
     /// One JSON array.
     Json,
+    /// Comma-separated values under a line of names (RFC 4180).
+    Csv,
+}
+
+/// `rows` in this format; `cells` are those under `heads` of the table.
+pub fn list<T: Serialize>(
+    format: Format,
+    rows: &[T],
+    heads: &[&str],
+    cells: impl Fn(&T) -> Vec<String>,
+    palette: Palette,
+) -> String {
+    match format {
+        Format::Json => json(&rows),
+        Format::Csv => csv(rows),
+        Format::Table => {
+            let rows: Vec<_> = rows.iter().map(cells).collect();
+            table(heads, &rows, palette)
+        }
+    }
+}
+
+/// The fields of `rows`, those of inner maps as `outer.inner`; a field that a row lacks is empty.
+pub fn csv<T: Serialize>(rows: &[T]) -> String {
+    let mut names: Vec<String> = Vec::new();
+    let mut lines = Vec::new();
+    for row in rows {
+        let mut line = BTreeMap::new();
+        flatten(
+            "",
+            &serde_json::to_value(row).unwrap_or_default(),
+            &mut |name, text| {
+                if !names.iter().any(|known| known == name) {
+                    names.push(name.to_owned());
+                }
+                line.insert(name.to_owned(), text);
+            },
+        );
+        lines.push(line);
+    }
+    let cell = |text: &str| match text.contains(['"', ',', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text.to_owned(),
+    };
+    let mut out = names.join(",") + "\n";
+    for line in lines {
+        let cells = names
+            .iter()
+            .map(|name| line.get(name).map_or_else(String::new, |t| cell(t)));
+        out.push_str(&cells.collect::<Vec<_>>().join(","));
+        out.push('\n');
+    }
+    out
+}
+
+fn flatten(name: &str, value: &Value, tell: &mut impl FnMut(&str, String)) {
+    match value {
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                let name = match name {
+                    "" => field.clone(),
+                    outer => format!("{outer}.{field}"),
+                };
+                flatten(&name, value, tell);
+            }
+        }
+        Value::Array(all) => {
+            let text = |value: &Value| {
+                value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned)
+            };
+            tell(name, all.iter().map(text).collect::<Vec<_>>().join(" "));
+        }
+        Value::Null => tell(name, String::new()),
+        Value::String(text) => tell(name, text.clone()),
+        other => tell(name, other.to_string()),
+    }
 }
 
 /// A JSON text with its newline.
@@ -81,6 +161,15 @@ mod tests {
             table(&["LAB", "N"], &rows, Palette::PLAIN),
             "LAB   N\na     1\nlong  2\n"
         );
+    }
+
+    #[test]
+    fn csv_quotes_what_it_must() {
+        let rows = [
+            serde_json::json!({ "a": "x,\"y\"", "b": { "c": 1, "d": ["p", "q"] } }),
+            serde_json::json!({ "a": null, "e": true }),
+        ];
+        assert_eq!(csv(&rows), "a,b.c,b.d,e\n\"x,\"\"y\"\"\",1,p q,\n,,,true\n");
     }
 
     #[test]

@@ -77,6 +77,21 @@ impl Terminal {
         super::screen::above(format!("{line}\n").as_bytes());
     }
 
+    /// The lines of `text` as far as stderr has room for them.
+    pub fn fit(&self, text: &str) -> Vec<String> {
+        let size = terminal_size::terminal_size_of(io::stderr());
+        let rows = size.map_or(24, |(_, height)| usize::from(height.0)).max(3) - 1;
+        let columns = self.width() - 1;
+        let cut = |line: &str| line.chars().take(columns).collect::<String>();
+        let mut lines: Vec<String> = text.lines().take(rows).map(cut).collect();
+        let all = text.lines().count();
+        if all > rows {
+            lines.truncate(rows - 1);
+            lines.push(format!("… and {} more", all - rows + 1));
+        }
+        lines
+    }
+
     /// Columns of stderr; 80 when it has none.
     pub fn width(&self) -> usize {
         let size = terminal_size::terminal_size_of(io::stderr());

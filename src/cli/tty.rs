@@ -2,11 +2,13 @@
 
 use super::exit::{Exit, Failure};
 use crate::engine::docker::Docker;
-use crate::engine::{Engine, ExecSpec};
+use crate::engine::{Engine, ExecSpec, TerminalSize};
 use futures_util::StreamExt;
 use nix::sys::termios::{self, SetArg, Termios};
 use std::io::{self, Write};
+use terminal_size::{Height, Width};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// The terminal in raw mode, until dropped.
 struct Raw(Termios);
@@ -36,6 +38,10 @@ impl Drop for Raw {
 pub async fn join(engine: &Docker, id: &str, spec: &ExecSpec) -> Result<Exit, Failure> {
     let mut exec = engine.exec(id, spec).await?;
     let raw = if spec.tty { Raw::enter() } else { None };
+    let resizing = spec.tty.then(|| {
+        let (engine, exec) = (engine.clone(), exec.id.clone());
+        tokio::spawn(async move { follow_size(&engine, &exec).await })
+    });
     let forward = spec.stdin.then(|| {
         let mut input = exec.input;
         tokio::spawn(async move {
@@ -58,8 +64,8 @@ pub async fn join(engine: &Docker, id: &str, spec: &ExecSpec) -> Result<Exit, Fa
             Ok(piece) => write(io::stdout().lock(), &piece.bytes),
         };
     }
-    if let Some(forward) = forward {
-        forward.abort();
+    for task in [forward, resizing].into_iter().flatten() {
+        task.abort();
     }
     drop(raw);
     result?;
@@ -67,6 +73,22 @@ pub async fn join(engine: &Docker, id: &str, spec: &ExecSpec) -> Result<Exit, Fa
     let code = code.and_then(|code| u8::try_from(code).ok());
     code.map(Exit::Command)
         .ok_or_else(|| Failure::Bug("a command ended without an exit code".into()))
+}
+
+/// Tells the command the size of this terminal, now and whenever it changes.
+async fn follow_size(engine: &Docker, exec: &str) {
+    let Ok(mut changed) = signal(SignalKind::window_change()) else {
+        return;
+    };
+    while let Some((Width(columns), Height(rows))) = terminal_size::terminal_size() {
+        // A command that has just ended has no terminal any more.
+        let _ = engine
+            .exec_resize(exec, TerminalSize { columns, rows })
+            .await;
+        if changed.recv().await.is_none() {
+            return;
+        }
+    }
 }
 
 fn write(mut to: impl Write, bytes: &[u8]) -> Result<(), Failure> {

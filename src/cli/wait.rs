@@ -5,7 +5,7 @@ use super::follow::{Followed, follow};
 use super::progress::Progress;
 use super::signal::Signals;
 use super::terminal::Terminal;
-use super::{Context, connect, labs};
+use super::{Context, labs};
 use crate::record::event::Verdict;
 use clap::Args;
 use std::time::Duration;
@@ -29,16 +29,9 @@ fn parse_time(text: &str) -> Result<Duration, String> {
 
 /// Waits, prints the verdict, and returns the run's exit code.
 pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let (engine, _) = connect::connect().await?;
-    let seen = labs::all(&engine).await?;
-    let lab = labs::choose(&seen, arguments.lab.as_deref(), &context.owner)?;
+    let (engine, lab) = labs::open(arguments.lab.as_deref(), &context.owner).await?;
     let name = lab.name.as_str();
-    let Some(agent) = lab.running_agent() else {
-        return Err(Failure::usage(
-            format!("lab `{name}` has no agent that runs"),
-            format!("remove it: `netlab down {name}`"),
-        ));
-    };
+    let agent = lab.answering_agent()?;
     let mut signals = Signals::listen()?;
     let silent = Terminal {
         quiet: true,

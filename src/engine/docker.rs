@@ -11,7 +11,7 @@ pub use connect::ConnectError;
 
 use super::{
     Container, ContainerState, Engine, EngineError, EngineEvent, EngineInfo, Exec, ExecSpec,
-    ImageFound, ImageInfo, LogLine, LogOptions, Volume,
+    ImageFound, ImageInfo, LogLine, LogOptions, TerminalSize, Volume,
 };
 use crate::plan::ContainerSpec;
 use bollard::errors::Error;
@@ -320,6 +320,15 @@ impl Engine for Docker {
         let inspect = self.api.inspect_exec(exec_id);
         let state = call("inspect an exec", ASK, inspect).await?;
         Ok(state.exit_code.filter(|_| state.running != Some(true)))
+    }
+
+    async fn exec_resize(&self, exec_id: &str, size: TerminalSize) -> Result<(), EngineError> {
+        let options = bollard::exec::ResizeExecOptions {
+            height: size.rows,
+            width: size.columns,
+        };
+        let resized = self.api.resize_exec(exec_id, options);
+        call("tell an exec its terminal's size", ASK, resized).await
     }
 
     async fn events(

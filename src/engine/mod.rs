@@ -64,6 +64,8 @@ pub trait Engine {
     async fn exec(&self, id: &str, spec: &ExecSpec) -> Result<Exec, EngineError>;
     /// Exit code of a finished exec.
     async fn exec_exit_code(&self, exec_id: &str) -> Result<Option<i64>, EngineError>;
+    /// Tells the terminal of a running exec its size, in characters.
+    async fn exec_resize(&self, exec_id: &str, size: TerminalSize) -> Result<(), EngineError>;
     /// Events of containers that carry all of `labels`, from now on.
     async fn events(
         &self,
@@ -191,6 +193,15 @@ pub struct LogLine {
     pub stderr: bool,
     /// Bytes as written.
     pub bytes: Vec<u8>,
+}
+
+/// Size of a terminal, in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TerminalSize {
+    /// Characters per line.
+    pub columns: u16,
+    /// Lines.
+    pub rows: u16,
 }
 
 /// A command to run in a container.

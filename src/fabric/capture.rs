@@ -6,18 +6,19 @@
 //!
 //! A packet stands in the file once, at the time it was given to the receiver or dropped, with the
 //! cause of a drop as its comment (`dropped: loss`), under an interface named after its link
-//! (`client-1 > server`). Offload packets are written as the segments they stand for.
+//! (`client-1 > server`). A file that was ended ends with how many packets are in it and how many are
+//! missing ([`summary`]). Offload packets are written as the segments they stand for.
 
 use super::frame::Frame;
 use super::model::Cause;
 use super::offload;
-use super::pcapng::Writer;
+use super::pcapng::{self, Writer};
 use crate::id::NodeIndex;
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 /// Packets that may wait to be written.
@@ -32,6 +33,8 @@ pub enum Filter {
     All,
     /// Those a node sends or is sent.
     Node(NodeIndex),
+    /// Those between two nodes, in both directions.
+    Between(NodeIndex, NodeIndex),
     /// Those of one link.
     Link {
         /// The sender.
@@ -41,19 +44,69 @@ pub enum Filter {
     },
 }
 
+/// A node's number in captures: never given twice, while a [`NodeIndex`] may change its node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Serial(u32);
+
+/// Names of all nodes there ever were, by [`Serial`].
+#[derive(Clone, Default)]
+pub(super) struct Names(Arc<Mutex<Vec<String>>>);
+
+impl Names {
+    fn list(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A number for one more node.
+    pub(super) fn add(&self, name: &str) -> Serial {
+        let mut names = self.list();
+        names.push(name.to_owned());
+        Serial(names.len() as u32 - 1)
+    }
+
+    /// The name of a node.
+    pub(super) fn get(&self, node: Serial) -> String {
+        let name = self.list().get(node.0 as usize).cloned();
+        name.unwrap_or_else(|| "?".to_owned())
+    }
+}
+
+/// A [`Filter`] that outlives a change of the nodes; a node that there is not has no number.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sieve {
+    All,
+    Node(Option<Serial>),
+    Between(Option<Serial>, Option<Serial>),
+    Link(Option<Serial>, Option<Serial>),
+}
+
 impl Filter {
-    fn takes(self, from: NodeIndex, to: NodeIndex) -> bool {
+    /// With the nodes' numbers.
+    pub(super) fn sieve(self, of: impl Fn(NodeIndex) -> Option<Serial>) -> Sieve {
         match self {
-            Filter::All => true,
-            Filter::Node(node) => node == from || node == to,
-            Filter::Link { from: a, to: b } => (a, b) == (from, to),
+            Filter::All => Sieve::All,
+            Filter::Node(node) => Sieve::Node(of(node)),
+            Filter::Between(a, b) => Sieve::Between(of(a), of(b)),
+            Filter::Link { from, to } => Sieve::Link(of(from), of(to)),
+        }
+    }
+}
+
+impl Sieve {
+    fn takes(self, from: Serial, to: Serial) -> bool {
+        let (from, to) = (Some(from), Some(to));
+        match self {
+            Sieve::All => true,
+            Sieve::Node(node) => node == from || node == to,
+            Sieve::Between(a, b) => [(a, b), (b, a)].contains(&(from, to)),
+            Sieve::Link(a, b) => (a, b) == (from, to),
         }
     }
 }
 
 /// One frame for the file.
 struct Record {
-    link: (NodeIndex, NodeIndex),
+    link: (Serial, Serial),
     time: u64,
     cause: Option<Cause>,
     frame: Box<[u8]>,
@@ -68,7 +121,7 @@ struct Shared {
 
 /// The forwarding thread's end.
 pub(super) struct Tap {
-    filter: Filter,
+    sieve: Sieve,
     records: SyncSender<Record>,
     shared: Arc<Shared>,
 }
@@ -77,12 +130,12 @@ impl Tap {
     /// Sends a copy to the file; `false` when nobody writes it any more.
     pub(super) fn see(
         &self,
-        link: (NodeIndex, NodeIndex),
+        link: (Serial, Serial),
         frame: &[u8],
         cause: Option<Cause>,
         time: u64,
     ) -> bool {
-        if !self.filter.takes(link.0, link.1) {
+        if !self.sieve.takes(link.0, link.1) {
             return true;
         }
         let bytes = frame.len() as u64;
@@ -125,6 +178,12 @@ pub struct CaptureSummary {
     pub lost: u64,
 }
 
+/// Packets in a file and packets missing from it, from its last bytes; none when it was not ended, or
+/// holds no packet.
+pub fn summary(end_of_file: &[u8]) -> Option<(u64, u64)> {
+    pcapng::statistics(end_of_file)
+}
+
 /// A capture under way. It ends when this is dropped, when the file has its size, or with the fabric.
 pub struct Capture {
     /// Closing it ends the thread.
@@ -152,11 +211,11 @@ impl Capture {
     }
 }
 
-/// Starts the writing thread. `names` are the nodes'; `zero` is what CLOCK_MONOTONIC is less than the
+/// Starts the writing thread. `zero` is what CLOCK_MONOTONIC is less than the
 /// time since 1970, in ns; the file grows to about `most` bytes.
 pub(super) fn start(
-    filter: Filter,
-    names: Vec<String>,
+    sieve: Sieve,
+    names: Names,
     zero: u64,
     most: u64,
     file: impl Write + Send + 'static,
@@ -182,7 +241,7 @@ pub(super) fn start(
     Ok((
         capture,
         Tap {
-            filter,
+            sieve,
             records,
             shared,
         },
@@ -192,10 +251,10 @@ pub(super) fn start(
 /// The writing end.
 struct Output {
     shared: Arc<Shared>,
-    names: Vec<String>,
+    names: Names,
     zero: u64,
     most: u64,
-    interfaces: HashMap<(NodeIndex, NodeIndex), u32>,
+    interfaces: HashMap<(Serial, Serial), u32>,
     summary: CaptureSummary,
 }
 
@@ -225,9 +284,11 @@ impl Output {
                 break;
             }
         }
+        self.summary.lost = self.shared.lost.load(Ordering::Relaxed);
+        let CaptureSummary { packets, lost, .. } = self.summary;
+        writer.statistics(packets, lost)?;
         writer.flush()?;
         self.summary.bytes = writer.written;
-        self.summary.lost = self.shared.lost.load(Ordering::Relaxed);
         Ok(self.summary)
     }
 
@@ -239,8 +300,7 @@ impl Output {
         let interface = match self.interfaces.get(&record.link) {
             Some(known) => *known,
             None => {
-                let name = |n: NodeIndex| self.names.get(n.at()).map_or("?", String::as_str);
-                let (from, to) = (name(record.link.0), name(record.link.1));
+                let (from, to) = (self.names.get(record.link.0), self.names.get(record.link.1));
                 let number = writer.interface(&format!("{from} > {to}"))?;
                 self.interfaces.insert(record.link, number);
                 number
@@ -271,10 +331,9 @@ impl Output {
 mod tests {
     use super::super::pcapng::tests::read;
     use super::*;
-    use std::sync::Mutex;
 
-    const A: NodeIndex = NodeIndex(0);
-    const B: NodeIndex = NodeIndex(1);
+    const A: Serial = Serial(0);
+    const B: Serial = Serial(1);
 
     #[derive(Clone, Default)]
     struct File(Arc<Mutex<Vec<u8>>>);
@@ -291,18 +350,22 @@ mod tests {
 
     fn begin(filter: Filter, most: u64) -> (File, Capture, Tap) {
         let file = File::default();
-        let names = vec!["a".to_owned(), "b".to_owned()];
-        let (capture, tap) = start(filter, names, 1000, most, file.clone()).unwrap();
+        let names = Names::default();
+        let numbers = ["a", "b"].map(|name| names.add(name));
+        let sieve = filter.sieve(|node| numbers.get(node.at()).copied());
+        let (capture, tap) = start(sieve, names, 1000, most, file.clone()).unwrap();
         (file, capture, tap)
     }
 
     #[test]
     fn a_capture_holds_what_its_filter_takes() {
-        let link = Filter::Link { from: A, to: B };
+        let (a, b) = (NodeIndex(0), NodeIndex(1));
+        let link = Filter::Link { from: a, to: b };
         for (filter, expected) in [
             (Filter::All, 2),
-            (Filter::Node(B), 2),
+            (Filter::Node(b), 2),
             (Filter::Node(NodeIndex(5)), 0),
+            (Filter::Between(b, a), 2),
             (link, 1),
         ] {
             let (file, capture, tap) = begin(filter, u64::MAX);
@@ -310,7 +373,10 @@ mod tests {
             assert!(tap.see((A, B), &frame, Some(Cause::Loss), 5));
             assert!(tap.see((B, A), &frame, None, 6));
             let summary = capture.stop().unwrap();
-            let packets = read(&file.0.lock().unwrap());
+            let file = file.0.lock().unwrap().clone();
+            let packets = read(&file);
+            let said = (expected > 0).then_some((expected as u64, 0));
+            assert_eq!(super::summary(&file), said);
             assert_eq!(
                 (packets.len(), summary.packets),
                 (expected, expected as u64)

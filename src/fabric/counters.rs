@@ -3,7 +3,7 @@
 //! Owns the numbers, not the decisions behind them.
 
 use super::model::Cause;
-use crate::id::NodeIndex;
+use crate::id::{NetworkIndex, NodeIndex};
 use std::time::Duration;
 
 /// Packets that did not arrive, by cause ([`Cause`]).
@@ -21,6 +21,8 @@ pub struct Dropped {
     pub no_port: u64,
     /// The target's device refused the packet.
     pub device: u64,
+    /// The time to live was over at the hop where the link begins.
+    pub ttl: u64,
 }
 
 impl Dropped {
@@ -32,23 +34,26 @@ impl Dropped {
             Cause::Queue => &mut self.queue,
             Cause::NoPort => &mut self.no_port,
             Cause::Device => &mut self.device,
+            Cause::Ttl => &mut self.ttl,
         } += packets;
     }
 
     /// All causes together.
     pub fn total(&self) -> u64 {
-        self.loss + self.down + self.mtu + self.queue + self.no_port + self.device
+        self.loss + self.down + self.mtu + self.queue + self.no_port + self.device + self.ttl
     }
 }
 
 /// What one link carried since the fabric started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkCounters {
+    /// The network in which it is.
+    pub network: NetworkIndex,
     /// The sender.
     pub from: NodeIndex,
     /// The receiver.
     pub to: NodeIndex,
-    /// Packets delivered to the receiver's device, copies included; counted as on a wire, where an
+    /// Packets delivered to the receiver's device, or to the receiver as a hop on their way, copies included; counted as on a wire, where an
     /// offload packet is as many as its segments.
     pub packets: u64,
     /// Their bytes, IP header included.
@@ -66,8 +71,9 @@ pub struct LinkCounters {
 }
 
 impl LinkCounters {
-    pub(super) fn new(from: NodeIndex, to: NodeIndex) -> LinkCounters {
+    pub(super) fn new(network: NetworkIndex, from: NodeIndex, to: NodeIndex) -> LinkCounters {
         LinkCounters {
+            network,
             from,
             to,
             packets: 0,
@@ -81,16 +87,28 @@ impl LinkCounters {
     }
 }
 
+/// What a link carried, and how long that took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkState {
+    /// The numbers.
+    pub counters: LinkCounters,
+    /// Median of [`DelaySnapshot`].
+    pub p50: Option<Duration>,
+    /// Its 99th percentile.
+    pub p99: Option<Duration>,
+}
+
 /// What one node sent that crossed no link, since the fabric started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortCounters {
     /// The sender.
     pub node: NodeIndex,
-    /// Packets with a source address that is not the node's: dropped.
+    /// Packets with a source address that the node may not use: dropped.
     pub spoofed: u64,
     /// Bytes that are no IP packet: dropped.
     pub malformed: u64,
-    /// Packets to an address that no node has: answered with ICMP, within a bound.
+    /// Packets to an address that no node has or to which no way leads: answered with ICMP, within a
+    /// bound.
     pub unroutable: u64,
     /// Packets to the resolver, answered or not.
     pub resolver: u64,

@@ -3,8 +3,8 @@
 //! Owns memory: reuse, the order of departures, and the bounds on how much may wait. Must not know
 //! what is in a frame or why it waits.
 
+use super::map::PortIndex;
 use super::offload::{FRAME, HEAD, PLAIN};
-use crate::id::NodeIndex;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::ops::{Deref, DerefMut};
@@ -104,7 +104,10 @@ pub(super) struct Departure {
     pub slot: u32,
     /// How often the link had gone down when the packet entered.
     pub cuts: u32,
-    pub to: NodeIndex,
+    /// Where the link ends.
+    pub to: PortIndex,
+    /// Where the packet is to leave the network: another one than `to` on a way of several hops.
+    pub goal: PortIndex,
     /// It has passed the link and waits for the receiver's access link.
     pub arrived: bool,
     pub wire: Wire,
@@ -190,6 +193,20 @@ impl Schedule {
         Some(departure)
     }
 
+    /// Has `keep` look at, and change, everything under way; returns what it does not keep.
+    pub(super) fn sift(&mut self, mut keep: impl FnMut(&mut Departure) -> bool) -> Vec<Departure> {
+        let mut gone = Vec::new();
+        for mut departure in std::mem::take(&mut self.heap) {
+            if keep(&mut departure) {
+                self.heap.push(departure);
+            } else {
+                self.held.remove(&departure.frame);
+                gone.push(departure);
+            }
+        }
+        gone
+    }
+
     /// A buffer for a packet of the usual size.
     pub(super) fn take_small(&mut self) -> Frame {
         self.small.pop().unwrap_or_else(Frame::small)
@@ -225,8 +242,8 @@ impl Schedule {
 }
 
 impl Departure {
-    /// `frame` on the link `slot` to `to`.
-    pub(super) fn new(due: u64, entered: u64, (slot, to): (u32, NodeIndex), frame: Frame) -> Self {
+    /// `frame` on the link `slot` that ends at its goal `to`.
+    pub(super) fn new(due: u64, entered: u64, (slot, to): (u32, PortIndex), frame: Frame) -> Self {
         Departure {
             due,
             sequence: 0,
@@ -234,6 +251,7 @@ impl Departure {
             slot,
             cuts: 0,
             to,
+            goal: to,
             arrived: false,
             wire: Wire {
                 packets: 1,

@@ -39,6 +39,11 @@ impl Serialiser {
         (self.rate, self.queue_bytes, self.burst_bytes) = (rate, queue_bytes, burst_bytes);
     }
 
+    /// Changes everything declared to what another line has.
+    pub fn declare_as(&mut self, other: &Serialiser) {
+        self.set(other.rate, other.queue_bytes, other.burst_bytes);
+    }
+
     /// Whether it holds nothing up.
     pub fn is_open(&self) -> bool {
         self.rate.is_none()

@@ -1,14 +1,16 @@
 //! The fabric: every IP packet between the nodes of a lab crosses it, in user space.
 //!
-//! Owns ports (one TUN device per node), the link model, the schedule of packets under way, their
+//! Owns ports (a TUN device per node and network), the link model, the schedule of packets under way, their
 //! counters and the resolver. Must not know Docker, YAML, roles or the timeline: it is told nodes,
 //! links and namespaces. It has a thread of its own and does not use tokio.
 //!
 //! | file | job |
 //! | --- | --- |
+//! | `config` | what the fabric is told, and why it may refuse |
 //! | `wire` | makes a device and configures it inside a namespace |
 //! | `model` | the fate of one packet on one link: pure; with `chance` (draws) and `line` (capacity) |
-//! | `switch` | routing and links: no device, no clock; with `frame` (buffers, schedule) |
+//! | `map`, `ways` | places and addresses, and the way from one to another: pure |
+//! | `switch` | what becomes of packets: no device, no clock; with `frame` (buffers, schedule) |
 //! | `worker` | the loop over devices and timer |
 //! | `packet`, `offload`, `resolver` | bytes of IP, super-packets and DNS: pure |
 //! | `counters` | what is counted |
@@ -17,7 +19,7 @@
 //!
 //! A packet's time on a link starts when the fabric reads it from the sender's device and ends when
 //! it is written to the receiver's: never earlier than declared, later by what [`Fabric::lag`] says.
-//! Time-to-live is not decremented: there is one hop.
+//! On a way of several hops the next link begins when the one before was due to end.
 //!
 //! Measured on two cores with a load of 4 beside it (`tests/fabric/figures.rs`, release build):
 //! - a clean link adds about 15 µs to the 20 µs round trip of a veth pair;
@@ -35,9 +37,11 @@
 
 pub mod capture;
 mod chance;
+mod config;
 mod counters;
 mod frame;
 mod line;
+mod map;
 pub mod model;
 mod netlink;
 mod offload;
@@ -46,21 +50,24 @@ mod pcapng;
 mod resolver;
 mod switch;
 mod sys;
+mod ways;
 pub mod wire;
 mod worker;
 
-pub use counters::{DelaySnapshot, Dropped, LagSnapshot, LinkCounters, PortCounters};
+pub use crate::lab::{Reach, Wires};
+pub use config::{
+    AccessChange, Config, FabricError, InterfaceConfig, LinkChange, MAX_NODES, NetworkConfig,
+    NodeConfig, V4_PREFIX, V6_PREFIX,
+};
+pub use counters::{DelaySnapshot, Dropped, LagSnapshot, LinkCounters, LinkState, PortCounters};
 pub use frame::{IN_FLIGHT, IN_FLIGHT_BYTES};
 pub use switch::ICMP_PER_SECOND;
 pub use sys::{Priority, Tun};
 
-use crate::id::NodeIndex;
-use crate::link::{LinkProperties, Trace, TraceIndex};
-use crate::units::BitRate;
+use crate::id::{NetworkIndex, NodeIndex};
+use crate::link::Trace;
 use nix::sys::eventfd::EventFd;
-use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -68,103 +75,10 @@ use std::time::Duration;
 use switch::Switch;
 use worker::{Command, Worker};
 
-/// Prefix length of the lab's IPv4 network.
-pub const V4_PREFIX: u8 = 16;
-/// Prefix length of the lab's IPv6 network.
-pub const V6_PREFIX: u8 = 64;
-/// More nodes than this are refused: the table of links has their square.
-pub const MAX_NODES: usize = 4096;
 /// How long the forwarding thread may take for a command, and for its end.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Commands that may wait.
 const COMMANDS: usize = 64;
-
-/// Everything the fabric is told at its start.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Seed of all draws.
-    pub seed: u64,
-    /// The nodes; [`NodeIndex`] counts in this order.
-    pub nodes: Vec<NodeConfig>,
-    /// Addresses at which the resolver answers; it also sends the fabric's ICMP errors.
-    pub resolver: (Ipv4Addr, Ipv6Addr),
-    /// Names of nodes, roles and groups, and who they are.
-    pub names: BTreeMap<String, Vec<NodeIndex>>,
-    /// Properties of every link that `links` does not name.
-    pub default_link: LinkProperties,
-    /// Links (from, to) with properties of their own; the last one said counts.
-    pub links: Vec<(NodeIndex, NodeIndex, LinkProperties)>,
-}
-
-/// One node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NodeConfig {
-    /// Its name; PTR queries answer it.
-    pub name: String,
-    /// Its only IPv4 address.
-    pub v4: Ipv4Addr,
-    /// Its only IPv6 address.
-    pub v6: Ipv6Addr,
-    /// Rate of its access link, shared by all that it sends. The queue before it is that of a link
-    /// with this rate and the default link's delay ([`LinkProperties::queue_bytes`]).
-    pub uplink: Option<BitRate>,
-}
-
-/// What a link shall be from now on.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LinkChange {
-    /// The sender.
-    pub from: NodeIndex,
-    /// The receiver.
-    pub to: NodeIndex,
-    /// All properties, not only the changed ones.
-    pub properties: LinkProperties,
-    /// Silence: nothing passes, and what is under way is lost, too.
-    pub down: bool,
-}
-
-/// What a node's access link shall be from now on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AccessChange {
-    /// Whose.
-    pub node: NodeIndex,
-    /// Rate shared by all that it sends; none: unlimited. As [`NodeConfig::uplink`].
-    pub uplink: Option<BitRate>,
-    /// Rate shared by all that is sent to it; none: unlimited.
-    pub downlink: Option<BitRate>,
-}
-
-/// Why the fabric did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum FabricError {
-    /// The lab is too large for one fabric.
-    #[error("the fabric takes {MAX_NODES} nodes at most, got {0}")]
-    TooManyNodes(usize),
-    /// Two nodes have the same address.
-    #[error("two nodes have the address {0}")]
-    DuplicateAddress(IpAddr),
-    /// A node index beyond the nodes of the configuration.
-    #[error("the fabric has no node {}", .0.0)]
-    UnknownNode(NodeIndex),
-    /// A link names a trace that was not given ([`Fabric::set_traces`]).
-    #[error("the fabric has no trace {}", .0.0)]
-    UnknownTrace(TraceIndex),
-    /// The kernel refused the thread, epoll, timer or event descriptor.
-    #[error("a thread of the fabric could not be started")]
-    Start(#[source] io::Error),
-    /// The device could not be watched.
-    #[error("the device of node {} could not be attached", .node.0)]
-    Attach {
-        /// Whose device.
-        node: NodeIndex,
-        /// The kernel's answer.
-        #[source]
-        source: io::Error,
-    },
-    /// The forwarding thread ended or did not answer within five seconds: no packet moves any more.
-    #[error("the forwarding thread is gone or does not answer")]
-    Gone,
-}
 
 /// A running fabric. Dropping it stops its thread and closes all devices.
 pub struct Fabric {
@@ -186,7 +100,7 @@ impl Fabric {
         let start = |e: nix::Error| FabricError::Start(e.into());
         let wake = Arc::new(worker::wake_up().map_err(start)?);
         let (commands, inbox) = sync_channel(COMMANDS);
-        let worker = Worker::new(switch, nodes, inbox, Arc::clone(&wake)).map_err(start)?;
+        let worker = Worker::new(switch, inbox, Arc::clone(&wake)).map_err(start)?;
         let (end, ended) = sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("netlab-fabric".to_owned())
@@ -224,29 +138,34 @@ impl Fabric {
             .map_err(|_| FabricError::Gone)
     }
 
-    /// Takes over the device of `node`; one it had before is closed.
+    /// Takes over the device of `node` in a network; one it had there before is closed.
     ///
     /// # Errors
-    /// Unknown node, or the kernel refuses to watch the device.
-    pub fn attach(&self, node: NodeIndex, tun: Tun) -> Result<(), FabricError> {
+    /// A node that is not in the network, or the kernel refuses to watch the device.
+    pub fn attach(
+        &self,
+        node: NodeIndex,
+        network: NetworkIndex,
+        tun: Tun,
+    ) -> Result<(), FabricError> {
         self.ask(move |worker| {
-            worker.switch.check(node)?;
+            let port = worker.switch.map().port(node, network)?;
             let attach = |source: nix::Error| FabricError::Attach {
                 node,
                 source: source.into(),
             };
-            worker.attach(node, tun).map_err(attach)
+            worker.attach(port, tun).map_err(attach)
         })?
     }
 
-    /// Lets go of the device of `node`: it disappears, and packets to the node are dropped in
-    /// silence (`no_port`). Nothing happens when it has none.
+    /// Lets go of all devices of `node`: they disappear, and packets to the node, or over it as a hop,
+    /// are dropped in silence (`no_port`). Nothing happens when it has none.
     ///
     /// # Errors
     /// Unknown node.
     pub fn detach(&self, node: NodeIndex) -> Result<(), FabricError> {
         self.ask(move |worker| {
-            worker.switch.check(node)?;
+            worker.switch.map().check(node)?;
             worker.detach(node);
             Ok(())
         })?
@@ -256,7 +175,7 @@ impl Fabric {
     /// they hold.
     ///
     /// # Errors
-    /// An unknown node or trace: then none of the changes is applied.
+    /// An unknown link or trace: then none of the changes is applied.
     pub fn change(&self, changes: &[LinkChange]) -> Result<u64, FabricError> {
         let changes = changes.to_vec();
         self.ask(move |worker| worker.switch.change(&changes).map(|()| sys::now()))?
@@ -269,6 +188,33 @@ impl Fabric {
     pub fn change_access(&self, changes: &[AccessChange]) -> Result<u64, FabricError> {
         let changes = changes.to_vec();
         self.ask(move |worker| worker.switch.change_access(&changes).map(|()| sys::now()))?
+    }
+
+    /// Becomes what `config` says, between two packets; returns the time on CLOCK_MONOTONIC (ns) from
+    /// which it holds. `was[i]` is the index that node i of `config` had before; none: it is new.
+    ///
+    /// - What both configurations have (networks are the same by name) stays as it is: devices, both
+    ///   directions of a link between two nodes that stay (its draws, counters, packets under way and their order), access
+    ///   links, captures, traces. A link or access link is changed only where `config` says other
+    ///   than what holds now, as [`Fabric::change`] would: what a fault has changed is changed back
+    ///   unless `config` says what the fault does. A link that is down stays down, whatever is said.
+    /// - A node that no entry of `was` names, or that left a network, is gone (there): its device is
+    ///   closed, and what is under way from, to or over it is dropped (as `no_port` in captures; its counters are gone, too).
+    /// - A new node begins without device.
+    ///
+    /// From here on every [`NodeIndex`] is one of `config`, also those that
+    /// [`Fabric::on_lost_device`] reports.
+    ///
+    /// # Errors
+    /// A configuration that contradicts itself or names an unknown trace, or a `was` that does not
+    /// fit: then everything is as it was.
+    pub fn reconfigure(
+        &self,
+        config: Config,
+        was: &[Option<NodeIndex>],
+    ) -> Result<u64, FabricError> {
+        let was = was.to_vec();
+        self.ask(move |worker| worker.reconfigure(config, &was).map(|()| sys::now()))?
     }
 
     /// Gives the traces that links may name from now on ([`LinkProperties::trace`]); they begin now.
@@ -289,8 +235,9 @@ impl Fabric {
         self.ask(move |worker| worker.switch.begin_traces(at))
     }
 
-    /// Calls `callback` on the forwarding thread whenever a node's device is gone because its
-    /// namespace died (not after [`Fabric::detach`]). It must return at once: send to a channel.
+    /// Calls `callback` on the forwarding thread whenever a node's devices are gone because its
+    /// namespace died (not after [`Fabric::detach`]): once per node, for one device takes the others
+    /// with it. It must return at once: send to a channel.
     ///
     /// # Errors
     /// Only [`FabricError::Gone`].
@@ -301,7 +248,7 @@ impl Fabric {
         self.ask(move |worker| worker.on_lost = Some(Box::new(callback)))
     }
 
-    /// Links that carried or dropped something since the start, sorted by sender and receiver.
+    /// Links that carried or dropped something since the start, sorted by network, sender and receiver.
     ///
     /// # Errors
     /// Only [`FabricError::Gone`].
@@ -309,14 +256,26 @@ impl Fabric {
         self.ask(|worker| worker.switch.counters(sys::now()))
     }
 
-    /// How long packets from `from` to `to` were under way since the start.
+    /// The same with the time that packets were under way.
     ///
     /// # Errors
-    /// Unknown node.
-    pub fn delays(&self, from: NodeIndex, to: NodeIndex) -> Result<DelaySnapshot, FabricError> {
+    /// Only [`FabricError::Gone`].
+    pub fn links(&self) -> Result<Vec<LinkState>, FabricError> {
+        self.ask(|worker| worker.switch.links(sys::now()))
+    }
+
+    /// How long packets were under way on the link from `from` to `to` since the start.
+    ///
+    /// # Errors
+    /// A node that is not in the network.
+    pub fn delays(
+        &self,
+        network: NetworkIndex,
+        from: NodeIndex,
+        to: NodeIndex,
+    ) -> Result<DelaySnapshot, FabricError> {
         self.ask(move |worker| {
-            worker.switch.check(from)?;
-            worker.switch.check(to)?;
+            let (from, to) = worker.switch.ends(network, from, to)?;
             Ok(worker.switch.delays(from, to))
         })?
     }
@@ -333,9 +292,9 @@ impl Fabric {
         most: u64,
         file: impl io::Write + Send + 'static,
     ) -> Result<capture::Capture, FabricError> {
-        let names = self.ask(|worker| worker.switch.names())?;
+        let (sieve, names) = self.ask(move |worker| worker.switch.to_capture(filter))?;
         let zero = sys::since_1970().wrapping_sub(sys::now());
-        let started = capture::start(filter, names, zero, most, file);
+        let started = capture::start(sieve, names, zero, most, file);
         let (capture, tap) = started.map_err(FabricError::Start)?;
         self.ask(|worker| worker.switch.tap(tap))?;
         Ok(capture)
@@ -365,19 +324,24 @@ impl Fabric {
         self.ask(|worker| worker.priority)
     }
 
-    /// Packets that each attached device dropped because the fabric did not read fast enough
+    /// Packets that the attached devices of each node dropped because the fabric did not read fast enough
     /// (`tx_dropped`), since it was wired. Nobody declared them. Sampled in the calling thread,
     /// which enters each namespace by a short-lived thread; devices that vanish meanwhile are left out.
     ///
     /// # Errors
     /// Only [`FabricError::Gone`].
     pub fn undeclared_drops(&self) -> Result<Vec<(NodeIndex, u64)>, FabricError> {
-        let ports = self.ask(|worker| worker.ports.clone())?;
-        let mut drops = Vec::new();
-        for (node, tun) in ports.into_iter().enumerate() {
+        let devices = self.ask(|worker| worker.devices())?;
+        let mut drops: Vec<(NodeIndex, u64)> = Vec::new();
+        for (node, tun) in devices {
             // Consumed one by one: a descriptor held longer would keep a device of a dead node.
-            let sample = tun.and_then(|tun| wire::dropped_by_device(&tun).ok());
-            drops.extend(sample.map(|dropped| (NodeIndex(node as u32), dropped)));
+            let Ok(dropped) = wire::dropped_by_device(&tun) else {
+                continue;
+            };
+            match drops.last_mut() {
+                Some((last, sum)) if *last == node => *sum += dropped,
+                _ => drops.push((node, dropped)),
+            }
         }
         Ok(drops)
     }
@@ -425,11 +389,9 @@ mod tests {
         }
         let fabric = shareable(Fabric::start(Config {
             seed: 7,
+            networks: Vec::new(),
             nodes: Vec::new(),
-            resolver: (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST),
-            names: BTreeMap::new(),
-            default_link: LinkProperties::default(),
-            links: Vec::new(),
+            names: std::collections::BTreeMap::new(),
         }));
         let fabric = fabric.unwrap();
         let unknown = fabric.detach(NodeIndex(3));

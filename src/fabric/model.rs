@@ -19,13 +19,13 @@
 //! 10. the receiver's access link, shared by all that is sent to it (passed after this one).
 //!
 //! A draw is a function of (seed, link, stage, flow, index in the flow, epoch of the stage). The
-//! epoch counts the changes of that stage's own properties, so neither other flows nor a change of
+//! link is a number made of the two nodes' names ([`Link::id`]), so that it is the same wherever they
+//! stand in the lab's list; the epoch counts the changes of that stage's own properties, so neither other flows nor a change of
 //! another property shifts a fate. Reordering with a gap counts the packets since the last one that
 //! overtook ([`Seen`]), which is kept per flow, too.
 
 use super::chance::{Chance, Stage};
 pub use super::line::{Replay, Serialiser};
-use crate::id::NodeIndex;
 use crate::link::{LinkMtu, LinkProperties, Trace};
 use netlab_protocol::draw;
 use std::collections::HashMap;
@@ -46,6 +46,8 @@ pub enum Cause {
     NoPort,
     /// The target's device refused the packet (its kernel's buffers were full, or it is down).
     Device,
+    /// Its time to live was over before the link, which begins at a hop on its way.
+    Ttl,
 }
 
 impl Cause {
@@ -58,6 +60,7 @@ impl Cause {
             Cause::Queue => "queue",
             Cause::NoPort => "no_port",
             Cause::Device => "device",
+            Cause::Ttl => "ttl",
         }
     }
 }
@@ -144,16 +147,11 @@ pub struct Link {
 }
 
 impl Link {
-    /// An idle link that is up. `traces` are those that properties may name.
-    pub fn new(
-        seed: u64,
-        (from, to): (NodeIndex, NodeIndex),
-        properties: LinkProperties,
-        traces: &[Arc<Trace>],
-    ) -> Link {
+    /// An idle link that is up. Draws are made for `id`; `traces` are those that properties may name.
+    pub fn new(seed: u64, id: u64, properties: LinkProperties, traces: &[Arc<Trace>]) -> Link {
         let mut link = Link {
             seed,
-            id: u64::from(from.0) << 32 | u64::from(to.0),
+            id,
             properties: LinkProperties::default(),
             per_packet: false,
             down: false,
@@ -183,6 +181,21 @@ impl Link {
         }
         self.per_packet = new.per_packet();
         (self.properties, self.down) = (properties, down);
+    }
+
+    /// What its draws are made for.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// What holds now.
+    pub fn properties(&self) -> &LinkProperties {
+        &self.properties
+    }
+
+    /// Makes the next draws from another seed.
+    pub fn reseed(&mut self, seed: u64) {
+        self.seed = seed;
     }
 
     /// Plays its trace from a new list.
@@ -391,9 +404,8 @@ impl Default for Flows {
 }
 
 impl Flows {
-    /// What the link `from → to` remembers of `flow`.
-    pub fn of(&mut self, from: NodeIndex, to: NodeIndex, flow: u64) -> &mut Seen {
-        let link = u64::from(from.0) << 32 | u64::from(to.0);
+    /// What the link with this [`Link::id`] remembers of `flow`.
+    pub fn of(&mut self, link: u64, flow: u64) -> &mut Seen {
         let key = draw::bits(flow, &[link]);
         let room = self.exact.len() < FLOWS;
         match room || self.exact.contains_key(&key) {

@@ -6,13 +6,12 @@ use crate::units::{BitRate, ByteSize, Ratio};
 use proptest::prelude::*;
 use std::time::Duration;
 
-const A: NodeIndex = NodeIndex(0);
-const B: NodeIndex = NodeIndex(1);
+const LINK: u64 = 1;
 const MS: u64 = 1_000_000;
 const LOST: Verdict = Verdict::Dropped(Cause::Loss);
 
 fn link(change: impl Fn(&mut LinkProperties)) -> Link {
-    Link::new(7, (A, B), with(change), &[])
+    Link::new(7, LINK, with(change), &[])
 }
 
 fn with(change: impl Fn(&mut LinkProperties)) -> LinkProperties {
@@ -54,7 +53,7 @@ fn time(verdict: Verdict) -> u64 {
 #[test]
 fn delay_is_exact_and_down_drops_everything() {
     let properties = with(|p| p.delay = Duration::from_millis(5));
-    let mut link = Link::new(7, (A, B), properties, &[]);
+    let mut link = Link::new(7, LINK, properties, &[]);
     let mut seen = Seen::default();
     let mut fate = |l: &mut Link| l.pass(100, 1500, 1, &mut seen).first;
     assert_eq!(fate(&mut link), Verdict::deliver(100 + 5 * MS));
@@ -76,7 +75,7 @@ fn loss_is_as_declared_and_repeats() {
         "same seed, same packets"
     );
     assert_ne!(first, lost(&mut lossy(), 2, 100_000), "flows differ");
-    let mut other = Link::new(8, (A, B), with(|p| p.loss = Ratio(0.01)), &[]);
+    let mut other = Link::new(8, LINK, with(|p| p.loss = Ratio(0.01)), &[]);
     assert_ne!(first, lost(&mut other, 1, 100_000), "seeds differ");
 }
 
@@ -269,7 +268,7 @@ fn a_trace_gives_the_capacity_behind_the_rate() {
         p.queue = Some(ByteSize(3000));
         p.delay = Duration::from_millis(7);
     });
-    let mut link = Link::new(7, (A, B), properties, &traces);
+    let mut link = Link::new(7, LINK, properties, &traces);
     link.begin_trace(100 * MS);
     let mut seen = Seen::default();
     let mut pass = |link: &mut Link, now| link.pass(now, 1500, 1, &mut seen).first;
@@ -292,7 +291,7 @@ fn a_trace_gives_the_capacity_behind_the_rate() {
 #[test]
 fn the_end_of_a_rate_keeps_the_order() {
     let slow = with(|p| p.rate = Some(BitRate(1_000_000)));
-    let mut link = Link::new(7, (A, B), slow, &[]);
+    let mut link = Link::new(7, LINK, slow, &[]);
     let mut seen = Seen::default();
     assert_eq!(
         link.pass(0, 1500, 1, &mut seen).first,
@@ -308,11 +307,11 @@ fn the_end_of_a_rate_keeps_the_order() {
 fn the_flow_table_is_bounded() {
     let mut flows = Flows::default();
     for flow in 0..FLOWS as u64 + 1000 {
-        flows.of(A, B, flow).index += 1;
+        flows.of(LINK, flow).index += 1;
     }
     assert_eq!(flows.exact.len(), FLOWS);
     assert_eq!(
-        flows.of(A, B, 5).index,
+        flows.of(LINK, 5).index,
         1,
         "early flows keep their own counter"
     );
@@ -372,7 +371,7 @@ proptest! {
         let mut mixed = vec![Vec::new(); 4];
         for &(flow, bytes, gap) in &packets {
             now += gap;
-            let fate = link.pass(now, bytes, flow, flows.of(A, B, flow));
+            let fate = link.pass(now, bytes, flow, flows.of(LINK, flow));
             mixed[flow as usize].push(relative(fate, now));
         }
         for flow in 0..4 {

@@ -244,11 +244,41 @@ pub(super) fn echo_reply(packet: &[u8], header: &Header) -> Option<Vec<u8>> {
     icmp(header.target, header.source, message)
 }
 
+/// Takes one from the time to live (hop limit) and corrects the checksum of an IPv4 header by the
+/// difference (RFC 1624 §3, equation 3). `false` when the packet must not go on (RFC 1812 §5.3.1).
+pub(super) fn age(packet: &mut [u8]) -> bool {
+    let at = match packet.first().map_or(0, |b| b >> 4) {
+        4 => 8,
+        _ => 7,
+    };
+    let before = be16(packet, at & !1);
+    let Some(ttl) = packet.get_mut(at) else {
+        return false;
+    };
+    if *ttl <= 1 {
+        return false;
+    }
+    *ttl -= 1;
+    if at == 8 {
+        let sum = u32::from(!be16(packet, 10)) + u32::from(!before) + u32::from(be16(packet, 8));
+        let sum = (sum >> 16) + (sum & 0xffff);
+        let sum = !((sum >> 16) + sum) as u16;
+        if let Some(field) = packet.get_mut(10..12) {
+            field.copy_from_slice(&sum.to_be_bytes());
+        }
+    }
+    true
+}
+
 /// Why a packet cannot be delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unreachable {
-    /// No node has the address.
+    /// No node has the address, or no way leads to it.
     Host,
+    /// The network's rules forbid it.
+    Prohibited,
+    /// Its time to live was over at a hop.
+    TimeExceeded,
     /// The resolver does not serve this port.
     Port,
     /// The link carries packets of at most so many bytes. Said of IPv4 packets that may be
@@ -279,9 +309,13 @@ pub(super) fn unreachable(
     };
     let (kind, code, word) = match (header.source, why) {
         (IpAddr::V4(_), Unreachable::Host) => (3, 1, 0),
+        (IpAddr::V4(_), Unreachable::Prohibited) => (3, 13, 0), // RFC 1812 §5.2.7.1
+        (IpAddr::V4(_), Unreachable::TimeExceeded) => (11, 0, 0),
         (IpAddr::V4(_), Unreachable::Port) => (3, 3, 0),
         (IpAddr::V4(_), Unreachable::TooBig(mtu)) => (3, 4, mtu.min(0xffff)), // RFC 1191 §4
         (IpAddr::V6(_), Unreachable::Host) => (1, 3, 0),
+        (IpAddr::V6(_), Unreachable::Prohibited) => (1, 1, 0),
+        (IpAddr::V6(_), Unreachable::TimeExceeded) => (3, 0, 0),
         (IpAddr::V6(_), Unreachable::Port) => (1, 4, 0),
         (IpAddr::V6(_), Unreachable::TooBig(mtu)) => (2, 0, mtu), // RFC 4443 §3.2
     };

@@ -9,6 +9,11 @@ const SECTION: u32 = 0x0a0d_0d0a;
 const BYTE_ORDER: u32 = 0x1a2b_3c4d;
 const INTERFACE: u32 = 1;
 const PACKET: u32 = 6;
+const STATISTICS: u32 = 5;
+/// Bytes of the block that [`Writer::statistics`] writes.
+const STATISTICS_BYTES: usize = 52;
+const RECEIVED: u16 = 4;
+const DROPPED: u16 = 5;
 /// LINKTYPE_RAW: begins with an IPv4 or IPv6 header.
 const RAW: u16 = 101;
 const COMMENT: u16 = 1;
@@ -76,6 +81,19 @@ impl<W: Write> Writer<W> {
         self.finish(PACKET)
     }
 
+    /// Says how many packets the file has and how many are `missing`, as of its first interface. A file
+    /// without interfaces has no place for it.
+    pub(super) fn statistics(&mut self, packets: u64, missing: u64) -> io::Result<()> {
+        if self.interfaces == 0 {
+            return Ok(());
+        }
+        self.block.extend([0; 12]); // interface 0, no time
+        self.option(RECEIVED, &packets.to_le_bytes());
+        self.option(DROPPED, &missing.to_le_bytes());
+        self.end_options();
+        self.finish(STATISTICS)
+    }
+
     /// Hands everything on to the file.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
@@ -109,6 +127,16 @@ impl<W: Write> Writer<W> {
         self.block.clear();
         Ok(())
     }
+}
+
+/// What [`Writer::statistics`] wrote at the end of a file.
+pub(super) fn statistics(file: &[u8]) -> Option<(u64, u64)> {
+    let block = file.get(file.len().checked_sub(STATISTICS_BYTES)?..)?;
+    let kind = u32::from_le_bytes(*block.first_chunk()?);
+    let number = |at: usize| Some(u64::from_le_bytes(*block.get(at..)?.first_chunk()?));
+    // Type, length, interface and time, then two options: four bytes of head, eight of value.
+    let numbers = (number(24)?, number(36)?);
+    (kind == STATISTICS).then_some(numbers)
 }
 
 #[cfg(test)]
@@ -150,6 +178,7 @@ pub(super) mod tests {
                     let name = names[word(body, 0) as usize].clone();
                     packets.push((name, time, body[20..20 + size].to_vec(), comment));
                 }
+                STATISTICS => assert_eq!(at + length, file.len()),
                 kind => assert_eq!((kind, at), (SECTION, 0)),
             }
             at += length;

@@ -7,15 +7,16 @@
 //!
 //! A, AAAA and ANY of node, role and group names (letters in any case); PTR of every address; other
 //! types of known names have no records (NOERROR); other names do not exist (NXDOMAIN, at once). A
-//! group answers with all its addresses, from a start that changes with every query; where they do
+//! group answers with all its addresses, from a start that changes with every query; those in the
+//! asker's networks come before all others. Where they do
 //! not fit, as many as fit and without the truncation mark, because the resolver does not speak TCP
 //! and the changing start shows every address sooner or later.
 
-use super::NodeConfig;
-use crate::id::NodeIndex;
+use super::config::{InterfaceConfig, NodeConfig};
+use crate::id::{NetworkIndex, NodeIndex};
 use netlab_protocol::draw;
 use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 const HEADER: usize = 12;
 /// Largest reply without and with EDNS (the latter is the DNS flag day's 1232).
@@ -39,7 +40,7 @@ const REFUSED: u8 = 5;
 /// All names of a lab.
 pub(super) struct Resolver {
     seed: u64,
-    nodes: Vec<(String, Ipv4Addr, Ipv6Addr)>,
+    nodes: Vec<(String, Vec<InterfaceConfig>)>,
     names: HashMap<String, Vec<usize>>,
     owners: HashMap<IpAddr, usize>,
 }
@@ -71,22 +72,27 @@ impl Resolver {
         let addresses = nodes
             .iter()
             .enumerate()
-            .flat_map(|(i, n)| [(IpAddr::V4(n.v4), i), (IpAddr::V6(n.v6), i)]);
+            .flat_map(|(i, n)| n.interfaces.iter().map(move |at| (at, i)))
+            .flat_map(|(at, i)| [(IpAddr::V4(at.v4), i), (IpAddr::V6(at.v6), i)]);
         Resolver {
             seed,
             owners: addresses.collect(),
-            nodes: nodes.iter().map(|n| (n.name.clone(), n.v4, n.v6)).collect(),
+            nodes: nodes
+                .iter()
+                .map(|n| (n.name.clone(), n.interfaces.clone()))
+                .collect(),
             names: known,
         }
     }
 
-    /// Names of the nodes.
-    pub(super) fn node_names(&self) -> Vec<String> {
-        self.nodes.iter().map(|n| n.0.clone()).collect()
-    }
-
-    /// The reply to `query`; `None` for what is no query. `turn` counts the queries.
-    pub(super) fn answer(&self, query: &[u8], turn: u64) -> Option<Vec<u8>> {
+    /// The reply to `query`; `None` for what is no query. `turn` counts the queries; `near` says
+    /// which networks the asker is in.
+    pub(super) fn answer(
+        &self,
+        query: &[u8],
+        turn: u64,
+        near: impl Fn(NetworkIndex) -> bool,
+    ) -> Option<Vec<u8>> {
         let header: &[u8; HEADER] = query.first_chunk()?;
         if header[2] & 0x80 != 0 {
             return None; // a response: answering it could go on for ever
@@ -100,7 +106,7 @@ impl Resolver {
         if question.class != 1 && question.class != ANY {
             return Some(reply(query, Some(&question), REFUSED));
         }
-        let (code, records) = self.records(&question, turn);
+        let (code, records) = self.records(&question, turn, near);
         let edns = edns_size(query, question.end);
         let room = edns.map_or(PLAIN, |size| size.clamp(PLAIN, EDNS) - OPT_RECORD.len());
         let mut bytes = reply(query, Some(&question), code);
@@ -121,7 +127,12 @@ impl Resolver {
     }
 
     /// Response code and records (type, data) for a question.
-    fn records(&self, question: &Question, turn: u64) -> (u8, Vec<(u16, Vec<u8>)>) {
+    fn records(
+        &self,
+        question: &Question,
+        turn: u64,
+        near: impl Fn(NetworkIndex) -> bool,
+    ) -> (u8, Vec<(u16, Vec<u8>)>) {
         if let Some(members) = self.names.get(&question.name) {
             let (v4, v6) = match question.kind {
                 A => (true, false),
@@ -131,11 +142,13 @@ impl Resolver {
             };
             let start = draw::below(self.seed, &[turn], members.len() as u64) as usize;
             let (tail, head) = members.split_at(start);
+            let places = head.iter().chain(tail);
+            let mut places: Vec<_> = places.flat_map(|&i| &self.nodes[i].1).collect();
+            places.sort_by_key(|place| !near(place.network)); // a stable sort
             let mut records = Vec::new();
-            for &member in head.iter().chain(tail) {
-                let (_, four, six) = &self.nodes[member];
-                records.extend(v4.then(|| (A, four.octets().to_vec())));
-                records.extend(v6.then(|| (AAAA, six.octets().to_vec())));
+            for place in places {
+                records.extend(v4.then(|| (A, place.v4.octets().to_vec())));
+                records.extend(v6.then(|| (AAAA, place.v6.octets().to_vec())));
             }
             return (NOERROR, records);
         }

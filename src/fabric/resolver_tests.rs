@@ -4,16 +4,24 @@ use super::*;
 use proptest::prelude::*;
 use simple_dns::rdata::RData;
 use simple_dns::{CLASS, Name, Packet, PacketFlag, Question as Asked, RCODE, TYPE};
+use std::net::Ipv6Addr;
 
-fn resolver(peers: u32) -> Resolver {
-    let nodes: Vec<NodeConfig> = (0..peers)
-        .map(|i| NodeConfig {
-            name: format!("peer-{i}"),
+fn node(i: u32) -> NodeConfig {
+    NodeConfig {
+        name: format!("peer-{i}"),
+        forward: false,
+        interfaces: vec![InterfaceConfig {
+            network: NetworkIndex(0),
             v4: Ipv4Addr::from(0x0a4d_0002 + i),
             v6: Ipv6Addr::from((0xfd77 << 112) + 2 + u128::from(i)),
-            uplink: None,
-        })
-        .collect();
+        }],
+        uplink: None,
+        downlink: None,
+    }
+}
+
+fn resolver(peers: u32) -> Resolver {
+    let nodes: Vec<_> = (0..peers).map(node).collect();
     let all = (0..peers).map(NodeIndex).collect();
     Resolver::new(7, &nodes, &BTreeMap::from([("peer".to_owned(), all)]))
 }
@@ -33,7 +41,7 @@ fn query(name: &str, kind: TYPE, size: Option<u16>) -> Vec<u8> {
 }
 
 fn asked(r: &Resolver, name: &str, kind: TYPE) -> (RCODE, Vec<String>) {
-    let bytes = r.answer(&query(name, kind, None), 1).unwrap();
+    let bytes = r.answer(&query(name, kind, None), 1, |_| true).unwrap();
     let reply = Packet::parse(&bytes).unwrap();
     assert_eq!(reply.id(), 77);
     assert!(reply.has_flags(PacketFlag::RESPONSE | PacketFlag::RECURSION_DESIRED));
@@ -83,7 +91,7 @@ fn what_there_is_not() {
     let mut unknown = query("peer-1", TYPE::A, None);
     let at = unknown.len() - 4;
     unknown[at] = 0xff;
-    let reply = r.answer(&unknown, 1).unwrap();
+    let reply = r.answer(&unknown, 1, |_| true).unwrap();
     assert_eq!((reply[3] & 15, reply[7]), (NOERROR, 0));
 }
 
@@ -96,7 +104,9 @@ fn a_group_is_all_its_members_from_a_changing_start() {
     all.dedup();
     assert_eq!(all.len(), 8);
     let first = |turn| {
-        let bytes = r.answer(&query("peer", TYPE::A, None), turn).unwrap();
+        let bytes = r
+            .answer(&query("peer", TYPE::A, None), turn, |_| true)
+            .unwrap();
         bytes[bytes.len() - 8 * 16 + 15]
     };
     let starts: std::collections::BTreeSet<u8> = (0..200).map(first).collect();
@@ -112,7 +122,9 @@ fn large_groups_are_cut_to_the_size_the_client_takes() {
         (Some(9000), 1232),
         (Some(100), 512),
     ] {
-        let bytes = r.answer(&query("peer", TYPE::AAAA, size), 1).unwrap();
+        let bytes = r
+            .answer(&query("peer", TYPE::AAAA, size), 1, |_| true)
+            .unwrap();
         assert!(
             bytes.len() <= limit && bytes.len() + 28 > limit,
             "{}",
@@ -129,8 +141,8 @@ fn large_groups_are_cut_to_the_size_the_client_takes() {
 fn broken_queries() {
     let r = resolver(2);
     let good = query("peer-1", TYPE::A, None);
-    assert_eq!(r.answer(&good[..11], 0), None);
-    let code = |bytes: &[u8]| r.answer(bytes, 0).map(|b| b[3] & 15);
+    assert_eq!(r.answer(&good[..11], 0, |_| true), None);
+    let code = |bytes: &[u8]| r.answer(bytes, 0, |_| true).map(|b| b[3] & 15);
     assert_eq!(code(&good[..good.len() - 1]), Some(FORMERR));
     let with = |at: usize, value: u8| {
         let mut bytes = good.clone();
@@ -148,10 +160,42 @@ proptest! {
     #[test]
     fn hostile_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..80), turn: u64) {
         let r = resolver(3);
-        let _ = r.answer(&bytes, turn);
+        let _ = r.answer(&bytes, turn, |_| true);
         let mut query = vec![0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
         query.extend(&bytes);
-        let reply = r.answer(&query, turn).unwrap();
+        let reply = r.answer(&query, turn, |_| true).unwrap();
         prop_assert!(reply.len() <= EDNS);
     }
+}
+
+#[test]
+fn addresses_in_the_networks_of_the_asker_come_first() {
+    let mut nodes = vec![node(0), node(1)];
+    for (at, node) in nodes.iter_mut().enumerate() {
+        let mut second = node.interfaces[0];
+        second.network = NetworkIndex(1);
+        second.v4 = Ipv4Addr::new(10, 78, 0, at as u8 + 2);
+        second.v6 = Ipv6Addr::from((0xfd78 << 112) + 2 + at as u128);
+        node.interfaces.push(second);
+    }
+    let group = BTreeMap::from([("peer".to_owned(), vec![NodeIndex(0), NodeIndex(1)])]);
+    let r = Resolver::new(7, &nodes, &group);
+    for (near, first) in [(0, [10, 77]), (1, [10, 78])] {
+        for turn in 0..8 {
+            let near = |network| network == NetworkIndex(near);
+            let bytes = r.answer(&query("peer", TYPE::A, None), turn, near).unwrap();
+            let reply = Packet::parse(&bytes).unwrap();
+            let four = |data: &RData| match data {
+                RData::A(a) => a.address.to_be_bytes(),
+                other => panic!("{other:?}"),
+            };
+            let all: Vec<_> = reply.answers.iter().map(|r| four(&r.rdata)).collect();
+            assert_eq!(all.len(), 4);
+            assert_eq!([all[0][..2].to_vec(), all[1][..2].to_vec()], [first, first]);
+        }
+    }
+    assert_eq!(
+        asked(&r, "2.0.78.10.in-addr.arpa", TYPE::PTR),
+        found("peer-0")
+    );
 }

@@ -5,36 +5,50 @@
 //!
 //! Rules for a packet a node sends:
 //! - not IP: dropped (`malformed`); IPv6 link-local chatter and IGMP: ignored (`noise`); a source
-//!   address that is not the node's: dropped (`spoofed`).
-//! - To the resolver: UDP port 53 and ping are answered here, all else is refused (port unreachable).
-//! - To a node: through the sender's access link, the link to that node and the receiver's access
-//!   link. A node without device and a link that is down are silent: a lost machine sends no ICMP.
-//! - Broadcast and multicast: once through the access link, then through each link.
-//! - To any other address: host unreachable, [`ICMP_PER_SECOND`] per node at most. The same bound
-//!   holds for packets that are too big for a link.
+//!   address that is not the node's: dropped (`spoofed`). A node that passes packets on between
+//!   networks may also send what comes from another network than the one it sends into.
+//! - To a resolver's address, of whichever network: UDP port 53 and ping are answered here, all else
+//!   is refused (port unreachable).
+//! - To a node: through the sender's access link, the link to the next hop ([`super::map`]) and the
+//!   access link of that one, and so on from each hop (`hops`), where the time to live goes down by
+//!   one. A node without device and a link that is down are silent: a lost machine sends no ICMP.
+//! - Broadcast and multicast: once through the access link, then through each link to those who share
+//!   a wire with the sender, and no further: everyone where all are wired to all.
+//! - To an address that nobody has, or to which no wire leads: host unreachable. To one that
+//!   `reach: adjacent` forbids: communication administratively prohibited (RFC 1812 §5.2.7.1, RFC
+//!   4443 §3.1), so that a rule and a missing wire are told apart.
+//!
+//! ICMP errors are bounded: [`ICMP_PER_SECOND`] per node, those it gets about its own packets and
+//! those it sends as a hop together. Errors at the first link come from the resolver's address, those
+//! of a hop (too big, time exceeded) from the hop's own.
 //!
 //! A packet of many segments (`offload`) passes as it is where nothing but a constant delay applies
 //! and no access link is limited; elsewhere each of its segments goes its own way. Counters count
 //! segments either way.
 
 mod answers;
+mod hops;
+mod reconfigure;
+mod tally;
 mod transit;
 
-use super::capture::Tap;
+use super::capture::{Names, Serial, Tap};
+use super::config::NodeConfig;
 use super::counters::{DelaySnapshot, LinkCounters, PortCounters};
 use super::frame::{Departure, Frame, Held, Schedule, Wire};
+use super::map::{Map, PortIndex, Target};
 use super::model::{Cause, Flows, Link, Serialiser};
 use super::offload;
 use super::packet::{self, Unreachable};
 use super::resolver::Resolver;
 use super::{AccessChange, Config, FabricError, LinkChange};
-use crate::id::NodeIndex;
-use crate::link::{LinkProperties, Trace};
+use crate::id::{NetworkIndex, NodeIndex};
+use crate::link::{LinkProperties, Trace, TraceIndex};
 use crate::units::BitRate;
-use answers::{is_for_all, is_noise};
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use answers::is_noise;
+use netlab_protocol::draw;
 use std::sync::Arc;
+use transit::Sent;
 
 /// ICMP errors a node gets per second, and in one burst.
 pub const ICMP_PER_SECOND: u64 = 100;
@@ -44,6 +58,8 @@ const NONE: u32 = u32::MAX;
 /// A link that was configured, changed or used.
 struct Slot {
     model: Link,
+    /// Where it begins and ends.
+    ends: (PortIndex, PortIndex),
     cuts: u32,
     held: Held,
     counters: LinkCounters,
@@ -56,134 +72,167 @@ pub(super) enum Outcome {
     Done,
     /// Write this packet back to the sender.
     Reply(Vec<u8>),
-    /// Write the very frame to a node at once, then say how that went ([`Switch::passed`]).
+    /// Write the very frame to a device at once, then say how that went ([`Switch::passed`]).
     Direct(Direct),
 }
 
 /// A frame that need not wait.
 pub(super) struct Direct {
-    pub to: NodeIndex,
+    pub to: PortIndex,
     slot: u32,
     wire: Wire,
     entered: u64,
 }
 
-/// The access link of a node.
-struct Access {
+/// What is kept of a node.
+struct Node {
+    /// A number made of its name: links are told apart by it in draws, so that neither a node's
+    /// place in the list nor a new start changes a fate.
+    key: u64,
+    /// Its number in captures.
+    serial: Serial,
+    /// Its access link.
     up: Serialiser,
     down: Serialiser,
+    /// ICMP errors sent to it, or by it as a hop, as a line on which each weighs one byte.
+    icmp: Serialiser,
+    counters: PortCounters,
+}
+
+/// What is kept of a network.
+struct Network {
+    /// Made of its name, as [`Node::key`].
+    key: u64,
+    default_link: LinkProperties,
 }
 
 pub(super) struct Switch {
     seed: u64,
-    addresses: Vec<(Ipv4Addr, Ipv6Addr)>,
-    owners: HashMap<IpAddr, NodeIndex>,
-    resolver_at: (Ipv4Addr, Ipv6Addr),
+    map: Map,
     resolver: Resolver,
     queries: u64,
-    default_link: LinkProperties,
+    networks: Vec<Network>,
     traces: Vec<Arc<Trace>>,
     traces_begin: u64,
-    /// Index into `slots` of the link from a to b, at a × nodes + b.
-    table: Vec<u32>,
+    /// For each network, index into `slots` of the link from member a to member b, at a × members + b.
+    tables: Vec<Vec<u32>>,
     slots: Vec<Slot>,
-    access: Vec<Access>,
+    nodes: Vec<Node>,
+    /// Which ports have a device.
+    alive: Vec<bool>,
     flows: Flows,
-    ports: Vec<PortCounters>,
-    icmp: Vec<Serialiser>,
     schedule: Schedule,
     taps: Vec<Tap>,
+    /// Names of the nodes, for captures.
+    names: Names,
 }
 
 impl Switch {
     pub(super) fn new(config: Config) -> Result<Switch, FabricError> {
-        let count = config.nodes.len();
-        if count > super::MAX_NODES {
-            return Err(FabricError::TooManyNodes(count));
-        }
-        let mut owners = HashMap::new();
-        for (i, node) in config.nodes.iter().enumerate() {
-            for address in [IpAddr::V4(node.v4), IpAddr::V6(node.v6)] {
-                if owners.insert(address, NodeIndex(i as u32)).is_some() {
-                    return Err(FabricError::DuplicateAddress(address));
-                }
-            }
-        }
-        // ICMP as a line on which an error weighs one byte: 8 bit each, room for a second's worth.
-        let errors = Serialiser::new(Some(BitRate(8 * ICMP_PER_SECOND)), ICMP_PER_SECOND);
-        let access = |node: &super::NodeConfig| Access {
-            up: line(&config.default_link, node.uplink),
-            down: Serialiser::default(),
+        let map = Map::new(&config)?;
+        let names = Names::default();
+        let nodes = config.nodes.iter().zip(0..);
+        let nodes = nodes.map(|(node, at)| Node::new(&config, node, NodeIndex(at), &names));
+        let network = |network: &super::NetworkConfig| Network {
+            key: draw::name(&network.name),
+            default_link: network.default_link,
         };
         let mut switch = Switch {
             seed: config.seed,
-            addresses: config.nodes.iter().map(|n| (n.v4, n.v6)).collect(),
-            owners,
-            resolver_at: config.resolver,
             resolver: Resolver::new(config.seed, &config.nodes, &config.names),
             queries: 0,
-            default_link: config.default_link,
+            networks: config.networks.iter().map(network).collect(),
             traces: Vec::new(),
             traces_begin: 0,
-            table: vec![NONE; count * count],
+            tables: map.sizes().map(|size| vec![NONE; size * size]).collect(),
             slots: Vec::new(),
-            access: config.nodes.iter().map(access).collect(),
+            nodes: nodes.collect(),
+            alive: vec![false; map.len()],
             flows: Flows::default(),
-            ports: (0..count as u32)
-                .map(|i| PortCounters::new(NodeIndex(i)))
-                .collect(),
-            icmp: vec![errors; count],
             schedule: Schedule::default(),
             taps: Vec::new(),
+            names,
+            map,
         };
-        for (from, to, properties) in config.links {
-            switch.check(from)?;
-            switch.check(to)?;
-            let slot = switch.slot(from, to);
-            switch.slots[slot as usize]
-                .model
-                .change(properties, false, &[]);
+        for (network, at) in config.networks.into_iter().zip(0..) {
+            for (from, to, properties) in network.links {
+                let ends = switch.ends(NetworkIndex(at), from, to)?;
+                let slot = switch.slot(ends.0, ends.1);
+                let link = &mut switch.slots[slot as usize].model;
+                link.change(properties, false, &[]);
+            }
         }
         Ok(switch)
     }
 
-    pub(super) fn check(&self, node: NodeIndex) -> Result<(), FabricError> {
-        let known = node.at() < self.ports.len();
-        known.then_some(()).ok_or(FabricError::UnknownNode(node))
+    /// Where nodes and addresses are.
+    pub(super) fn map(&self) -> &Map {
+        &self.map
+    }
+
+    /// The ports of two nodes in a network.
+    pub(super) fn ends(
+        &self,
+        network: NetworkIndex,
+        from: NodeIndex,
+        to: NodeIndex,
+    ) -> Result<(PortIndex, PortIndex), FabricError> {
+        Ok((self.map.port(from, network)?, self.map.port(to, network)?))
+    }
+
+    /// Notes whether a port has a device: a hop without one passes nothing on.
+    pub(super) fn set_alive(&mut self, port: PortIndex, alive: bool) {
+        self.alive[port.at()] = alive;
+    }
+
+    fn check_trace(&self, properties: &LinkProperties) -> Result<(), FabricError> {
+        let known = |trace: &TraceIndex| (trace.0 as usize) < self.traces.len();
+        match properties.trace {
+            Some(trace) if !known(&trace) => Err(FabricError::UnknownTrace(trace)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Table and place in it of the link between two ports of one network.
+    fn cell(&self, from: PortIndex, to: PortIndex) -> (usize, usize) {
+        let (from, to) = (self.map.of(from), self.map.of(to));
+        let table = from.network.at();
+        let members = self.map.size(from.network);
+        (table, from.rank * members + to.rank)
     }
 
     /// The place of the link's state, made on first use.
-    fn slot(&mut self, from: NodeIndex, to: NodeIndex) -> u32 {
-        let at = from.at() * self.ports.len() + to.at();
-        if self.table[at] == NONE {
-            self.table[at] = self.slots.len() as u32;
-            let mut model = Link::new(self.seed, (from, to), self.default_link, &self.traces);
+    fn slot(&mut self, from: PortIndex, to: PortIndex) -> u32 {
+        let (table, at) = self.cell(from, to);
+        if self.tables[table][at] == NONE {
+            self.tables[table][at] = self.slots.len() as u32;
+            let (start, end) = (self.map.of(from).node, self.map.of(to).node);
+            let network = &self.networks[table];
+            let other = [self.nodes[end.at()].key, network.key];
+            let id = draw::bits(self.nodes[start.at()].key, &other);
+            let mut model = Link::new(self.seed, id, network.default_link, &self.traces);
             model.begin_trace(self.traces_begin);
             self.slots.push(Slot {
                 model,
+                ends: (from, to),
                 cuts: 0,
                 held: Held::default(),
-                counters: LinkCounters::new(from, to),
+                counters: LinkCounters::new(NetworkIndex(table as u32), start, end),
                 delays: DelaySnapshot::default(),
             });
         }
-        self.table[at]
+        self.tables[table][at]
     }
 
-    /// Applies a whole set of changes, or, when one names an unknown node or trace, none.
+    /// Applies a whole set of changes, or, when one names an unknown link or trace, none.
     pub(super) fn change(&mut self, changes: &[LinkChange]) -> Result<(), FabricError> {
         for change in changes {
-            self.check(change.from)?;
-            self.check(change.to)?;
-            if let Some(trace) = change.properties.trace {
-                let known = (trace.0 as usize) < self.traces.len();
-                known
-                    .then_some(())
-                    .ok_or(FabricError::UnknownTrace(trace))?;
-            }
+            self.ends(change.network, change.from, change.to)?;
+            self.check_trace(&change.properties)?;
         }
         for change in changes {
-            let slot = self.slot(change.from, change.to);
+            let (from, to) = self.ends(change.network, change.from, change.to)?;
+            let slot = self.slot(from, to);
             let slot = &mut self.slots[slot as usize];
             slot.cuts += u32::from(change.down && !slot.model.is_down());
             let properties = change.properties;
@@ -195,15 +244,21 @@ impl Switch {
     /// Applies a whole set of changes of access links, or, when one names an unknown node, none.
     pub(super) fn change_access(&mut self, changes: &[AccessChange]) -> Result<(), FabricError> {
         for change in changes {
-            self.check(change.node)?;
+            self.map.check(change.node)?;
         }
         for change in changes {
-            let access = &mut self.access[change.node.at()];
-            for (line, rate) in [
-                (&mut access.up, change.uplink),
-                (&mut access.down, change.downlink),
-            ] {
-                line.set(rate, access_queue(&self.default_link, rate), 0);
+            let mut ports = self.map.ports(change.node);
+            let network = ports
+                .next()
+                .map_or(0, |port| self.map.of(port).network.at());
+            let usual = self.networks.get(network).map(|n| n.default_link);
+            let node = &mut self.nodes[change.node.at()];
+            let lines = [
+                (&mut node.up, change.uplink),
+                (&mut node.down, change.downlink),
+            ];
+            for (line, rate) in lines {
+                line.set(rate, access_queue(&usual.unwrap_or_default(), rate), 0);
             }
         }
         Ok(())
@@ -226,38 +281,46 @@ impl Switch {
         }
     }
 
-    /// Takes the frame that `from` sent at `now`.
-    pub(super) fn receive(&mut self, from: NodeIndex, frame: &mut Frame, now: u64) -> Outcome {
+    /// Takes the frame that a node sent at `now` through the device of port `from`.
+    pub(super) fn receive(&mut self, from: PortIndex, frame: &mut Frame, now: u64) -> Outcome {
         let bytes = offload::packet(frame);
+        let node = self.map.of(from).node;
+        let counters = &mut self.nodes[node.at()].counters;
         let (Some(header), Ok(parts)) = (packet::parse(bytes), offload::parts(frame)) else {
-            self.ports[from.at()].malformed += 1;
+            counters.malformed += 1;
             return Outcome::Done;
         };
         if is_noise(&header) {
-            self.ports[from.at()].noise += 1;
+            counters.noise += 1;
             return Outcome::Done;
         }
-        let (v4, v6) = self.addresses[from.at()];
-        if header.source != IpAddr::V4(v4) && header.source != IpAddr::V6(v6) {
-            self.ports[from.at()].spoofed += 1;
+        if !self.map.may_send(from, header.source) {
+            counters.spoofed += 1;
             return Outcome::Done;
         }
-        if let Some(&to) = self.owners.get(&header.target) {
-            return self.unicast((from, to), frame, &header, parts, now);
-        }
-        let reply = if header.target == IpAddr::V4(self.resolver_at.0)
-            || header.target == IpAddr::V6(self.resolver_at.1)
-        {
-            self.ports[from.at()].resolver += 1;
-            self.resolve(from, bytes, &header, now)
-        } else if is_for_all(header.target) {
-            self.flood(from, frame, &header, parts, now);
-            None
-        } else {
-            self.ports[from.at()].unroutable += 1;
-            self.refuse(from, frame, &header, now, Unreachable::Host)
+        let why = match self.map.target(from, header.target) {
+            Target::Port(goal) => {
+                return match self.send((from, goal), frame, &header, parts, now, true) {
+                    Sent::Direct(direct) => Outcome::Direct(direct),
+                    Sent::Done => Outcome::Done,
+                    Sent::TooBig(mtu) => {
+                        self.refuse(from, frame, &header, now, Unreachable::TooBig(mtu))
+                    }
+                };
+            }
+            Target::Resolver => {
+                counters.resolver += 1;
+                return self.resolve(from, bytes, &header, now);
+            }
+            Target::All => {
+                self.flood(from, frame, &header, parts, now);
+                return Outcome::Done;
+            }
+            Target::Nobody => Unreachable::Host,
+            Target::Prohibited => Unreachable::Prohibited,
         };
-        reply.map_or(Outcome::Done, Outcome::Reply)
+        counters.unroutable += 1;
+        self.refuse(from, frame, &header, now, why)
     }
 
     /// When the next packet is due.
@@ -265,8 +328,8 @@ impl Switch {
         self.schedule.next_due()
     }
 
-    /// The next packet that is due at `now`, whose link is still up and for which the receiver's
-    /// access link has room and time.
+    /// The next packet that is due at `now` at the end of its way, whose link is still up and for which
+    /// the receiver's access link has room and time. Those due at a hop go on from there.
     pub(super) fn depart(&mut self, now: u64) -> Option<Departure> {
         loop {
             let mut departure = self.schedule.pop(now)?;
@@ -275,109 +338,43 @@ impl Switch {
                 self.done(departure, Some(Cause::Down), now);
                 continue;
             }
-            if departure.arrived {
-                return Some(departure);
-            }
-            let access = &mut self.access[departure.to.at()].down;
-            match access.pass(departure.due, departure.wire.bytes as usize) {
-                None => self.done(departure, Some(Cause::Queue), now),
-                Some(at) => {
-                    (departure.due, departure.arrived) = (at, true);
-                    if at <= now {
-                        return Some(departure);
+            if !departure.arrived {
+                let access = &mut self.nodes[self.map.of(departure.to).node.at()].down;
+                match access.pass(departure.due, departure.wire.bytes as usize) {
+                    None => {
+                        self.done(departure, Some(Cause::Queue), now);
+                        continue;
                     }
+                    Some(at) => (departure.due, departure.arrived) = (at, true),
+                }
+                if departure.due > now {
                     self.schedule.push(departure);
+                    continue;
                 }
             }
-        }
-    }
-
-    /// Counts what became of a departure at `now` and takes its buffer back.
-    pub(super) fn done(&mut self, departure: Departure, failed: Option<Cause>, now: u64) {
-        let slot = departure.slot;
-        self.slots[slot as usize].held.remove(&departure.frame);
-        let took = now.saturating_sub(departure.entered);
-        self.account(slot, departure.wire, failed, took);
-        self.show(slot, &departure.frame, failed, now);
-        self.schedule.recycle(departure.frame);
-    }
-
-    /// Counts what became of a frame that did not wait.
-    pub(super) fn passed(
-        &mut self,
-        direct: &Direct,
-        frame: &[u8],
-        failed: Option<Cause>,
-        now: u64,
-    ) {
-        let took = now.saturating_sub(direct.entered);
-        self.account(direct.slot, direct.wire, failed, took);
-        self.show(direct.slot, frame, failed, now);
-    }
-
-    /// Shows a frame to those who capture it.
-    fn show(&mut self, slot: u32, frame: &[u8], cause: Option<Cause>, now: u64) {
-        if !self.taps.is_empty() {
-            let LinkCounters { from, to, .. } = self.slots[slot as usize].counters;
-            self.taps
-                .retain(|tap| tap.see((from, to), frame, cause, now));
-        }
-    }
-
-    /// Names of the nodes.
-    pub(super) fn names(&self) -> Vec<String> {
-        self.resolver.node_names()
-    }
-
-    /// Shows frames to one more.
-    pub(super) fn tap(&mut self, tap: Tap) {
-        self.taps.push(tap);
-    }
-
-    fn account(&mut self, slot: u32, wire: Wire, failed: Option<Cause>, took: u64) {
-        let link = &mut self.slots[slot as usize];
-        match failed {
-            Some(cause) => {
-                let dropped = &mut link.counters.dropped;
-                dropped.count(cause, u64::from(wire.packets));
+            if departure.goal == departure.to {
+                return Some(departure);
             }
-            None => {
-                link.counters.packets += u64::from(wire.packets);
-                link.counters.bytes += u64::from(wire.bytes);
-                link.delays.record(took, wire.packets);
-            }
+            self.pass_on(departure, now);
         }
     }
+}
 
-    /// Counts a frame, which stands for `packets`, as dropped.
-    fn drop_on(&mut self, slot: u32, cause: Cause, packets: u32, frame: &[u8], now: u64) {
-        let counters = &mut self.slots[slot as usize].counters;
-        counters.dropped.count(cause, u64::from(packets));
-        self.show(slot, frame, Some(cause), now);
-    }
-
-    /// Links that carried or dropped something, by sender and receiver, as they are at `now`.
-    pub(super) fn counters(&self, now: u64) -> Vec<LinkCounters> {
-        let used = |c: &LinkCounters| c.packets + c.under_way + c.dropped.total() > 0;
-        let all = self.slots.iter().map(|slot| LinkCounters {
-            queue_bytes: slot.model.backlog(now),
-            under_way: slot.held.frames as u64,
-            ..slot.counters
-        });
-        let mut used: Vec<_> = all.filter(used).collect();
-        used.sort_unstable_by_key(|c| (c.from, c.to));
-        used
-    }
-
-    /// How long packets were on the link; empty when nothing arrived yet.
-    pub(super) fn delays(&self, from: NodeIndex, to: NodeIndex) -> DelaySnapshot {
-        let slot = self.table[from.at() * self.ports.len() + to.at()];
-        let link = self.slots.get(slot as usize);
-        link.map_or_else(DelaySnapshot::default, |link| link.delays.clone())
-    }
-
-    pub(super) fn port_counters(&self) -> Vec<PortCounters> {
-        self.ports.clone()
+impl Node {
+    fn new(config: &Config, node: &NodeConfig, at: NodeIndex, names: &Names) -> Node {
+        let primary = node.interfaces.first().map(|place| place.network.at());
+        let network = primary.and_then(|at| config.networks.get(at));
+        let usual = network.map_or_else(LinkProperties::default, |n| n.default_link);
+        let line = |rate| Serialiser::new(rate, access_queue(&usual, rate));
+        Node {
+            key: draw::name(&node.name),
+            serial: names.add(&node.name),
+            up: line(node.uplink),
+            down: line(node.downlink),
+            // Of 8 bit each, with room for a second's worth.
+            icmp: Serialiser::new(Some(BitRate(8 * ICMP_PER_SECOND)), ICMP_PER_SECOND),
+            counters: PortCounters::new(at),
+        }
     }
 }
 
@@ -388,10 +385,6 @@ fn access_queue(default_link: &LinkProperties, rate: Option<BitRate>) -> u64 {
         ..LinkProperties::default()
     };
     plain.queue_bytes_at(rate)
-}
-
-fn line(default_link: &LinkProperties, rate: Option<BitRate>) -> Serialiser {
-    Serialiser::new(rate, access_queue(default_link, rate))
 }
 
 #[cfg(test)]

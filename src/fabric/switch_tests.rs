@@ -2,57 +2,89 @@
 
 use super::*;
 use crate::fabric::frame::IN_FLIGHT;
-use crate::fabric::{Dropped, NodeConfig};
+use crate::fabric::{Dropped, InterfaceConfig, NetworkConfig, NodeConfig, Reach, Wires};
 use crate::link::{LinkMtu, TraceIndex};
 use crate::units::BitRate;
 use crate::units::Ratio;
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-const A: NodeIndex = NodeIndex(0);
-const B: NodeIndex = NodeIndex(1);
-const C: NodeIndex = NodeIndex(2);
-const MS: u64 = 1_000_000;
+pub(super) const A: NodeIndex = NodeIndex(0);
+pub(super) const B: NodeIndex = NodeIndex(1);
+pub(super) const C: NodeIndex = NodeIndex(2);
+pub(super) const MS: u64 = 1_000_000;
 const RESOLVER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
 
-fn four(node: NodeIndex) -> IpAddr {
+pub(super) fn four(node: NodeIndex) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(10, 77, 0, node.0 as u8 + 2))
 }
 
-fn six(node: NodeIndex) -> IpAddr {
+pub(super) fn six(node: NodeIndex) -> IpAddr {
     IpAddr::V6(Ipv6Addr::from((0xfd77 << 112) + 2 + u128::from(node.0)))
 }
 
-fn config(uplink: Option<BitRate>) -> Config {
-    let node = |i: u8| NodeConfig {
-        name: format!("n{i}"),
-        v4: Ipv4Addr::new(10, 77, 0, i + 2),
-        v6: Ipv6Addr::from((0xfd77 << 112) + 2 + u128::from(i)),
-        uplink,
-    };
+pub(super) const NETWORK: NetworkIndex = NetworkIndex(0);
+
+pub(super) fn port(node: NodeIndex) -> PortIndex {
+    PortIndex(node.0)
+}
+
+pub(super) fn node(name: &str, host: u8) -> NodeConfig {
+    NodeConfig {
+        name: name.to_owned(),
+        forward: false,
+        interfaces: vec![InterfaceConfig {
+            network: NETWORK,
+            v4: Ipv4Addr::new(10, 77, 0, host),
+            v6: Ipv6Addr::from((0xfd77 << 112) + u128::from(host)),
+        }],
+        uplink: None,
+        downlink: None,
+    }
+}
+
+pub(super) fn config(uplink: Option<BitRate>) -> Config {
+    let mut nodes = ["n0", "n1", "n2"].map(|name| node(name, 2)).to_vec();
+    for (at, one) in nodes.iter_mut().enumerate() {
+        *one = node(&one.name, at as u8 + 2);
+        one.uplink = uplink;
+    }
     Config {
         seed: 7,
-        nodes: (0..3).map(node).collect(),
-        resolver: (
-            Ipv4Addr::new(10, 77, 0, 1),
-            Ipv6Addr::from((0xfd77 << 112) + 1),
-        ),
+        networks: vec![NetworkConfig {
+            name: "lab".to_owned(),
+            v4: (Ipv4Addr::new(10, 77, 0, 0), 16),
+            v6: (Ipv6Addr::from(0xfd77 << 112), 64),
+            resolver: (
+                Ipv4Addr::new(10, 77, 0, 1),
+                Ipv6Addr::from((0xfd77 << 112) + 1),
+            ),
+            wires: Wires::Full,
+            reach: Reach::Routed,
+            default_link: LinkProperties {
+                delay: Duration::from_millis(5),
+                ..LinkProperties::default()
+            },
+            links: Vec::new(),
+        }],
+        nodes,
         names: BTreeMap::new(),
-        default_link: LinkProperties {
-            delay: Duration::from_millis(5),
-            ..LinkProperties::default()
-        },
-        links: Vec::new(),
     }
 }
 
 /// What is written back when `from` sends `packet`; what need not wait is counted as passed.
-fn send(s: &mut Switch, from: NodeIndex, packet: &[u8], now: u64) -> Option<Vec<u8>> {
+pub(super) fn send(s: &mut Switch, from: NodeIndex, packet: &[u8], now: u64) -> Option<Vec<u8>> {
     send_frame(s, from, &mut Frame::around(packet), now)
 }
 
-fn send_frame(s: &mut Switch, from: NodeIndex, frame: &mut Frame, now: u64) -> Option<Vec<u8>> {
-    match s.receive(from, frame, now) {
+pub(super) fn send_frame(
+    s: &mut Switch,
+    from: NodeIndex,
+    frame: &mut Frame,
+    now: u64,
+) -> Option<Vec<u8>> {
+    match s.receive(port(from), frame, now) {
         Outcome::Done => None,
         Outcome::Reply(reply) => Some(reply),
         Outcome::Direct(direct) => {
@@ -62,19 +94,19 @@ fn send_frame(s: &mut Switch, from: NodeIndex, frame: &mut Frame, now: u64) -> O
     }
 }
 
-fn switch() -> Switch {
+pub(super) fn switch() -> Switch {
     Switch::new(config(None)).unwrap()
 }
 
-fn datagram(from: IpAddr, to: IpAddr) -> Vec<u8> {
+pub(super) fn datagram(from: IpAddr, to: IpAddr) -> Vec<u8> {
     packet::udp((from, 4000), (to, 4000), &[0; 72]).unwrap()
 }
 
 /// Everything that leaves until `now`, as (time, receiver).
-fn departures(switch: &mut Switch, now: u64) -> Vec<(u64, NodeIndex)> {
+pub(super) fn departures(switch: &mut Switch, now: u64) -> Vec<(u64, NodeIndex)> {
     let mut all = Vec::new();
     while let Some(departure) = switch.depart(now) {
-        all.push((departure.due, departure.to));
+        all.push((departure.due, NodeIndex(departure.to.0)));
         switch.done(departure, None, now);
     }
     all
@@ -97,10 +129,10 @@ fn a_packet_leaves_when_it_is_due_and_is_counted() {
     let counters = s.counters(0);
     assert_eq!(counters.len(), 1);
     assert_eq!((counters[0].packets, counters[0].bytes), (2, 100 + 120));
-    let delays = s.delays(A, B);
+    let delays = s.delays(port(A), port(B));
     assert_eq!(delays.packets(), 2);
     assert!(delays.quantile(1.0).unwrap() >= Duration::from_millis(5));
-    assert_eq!(s.delays(C, B).packets(), 0);
+    assert_eq!(s.delays(port(C), port(B)).packets(), 0);
 }
 
 #[test]
@@ -116,9 +148,10 @@ fn equal_times_keep_their_order() {
 #[test]
 fn a_cut_also_loses_what_is_under_way_even_when_it_heals_before() {
     let cut = |down| LinkChange {
+        network: NETWORK,
         from: A,
         to: B,
-        properties: config(None).default_link,
+        properties: config(None).networks[0].default_link,
         down,
     };
     for heal_early in [false, true] {
@@ -145,6 +178,7 @@ fn a_cut_also_loses_what_is_under_way_even_when_it_heals_before() {
 fn a_set_with_an_unknown_node_changes_nothing() {
     let mut s = switch();
     let cut = |to| LinkChange {
+        network: NETWORK,
         from: A,
         to,
         properties: LinkProperties::default(),
@@ -265,13 +299,13 @@ fn packets_under_way_are_bounded() {
 #[test]
 fn contradictions_are_refused() {
     let mut twice = config(None);
-    twice.nodes[1].v4 = twice.nodes[0].v4;
+    twice.nodes[1].interfaces[0].v4 = twice.nodes[0].interfaces[0].v4;
     assert!(matches!(
         Switch::new(twice),
         Err(FabricError::DuplicateAddress(_))
     ));
     let mut beyond = config(None);
-    beyond
+    beyond.networks[0]
         .links
         .push((A, NodeIndex(3), LinkProperties::default()));
     assert!(matches!(
@@ -281,7 +315,7 @@ fn contradictions_are_refused() {
 }
 
 /// A TCP super-packet from A to B with 60,000 bytes of data: 42 segments of 1448 bytes at most.
-fn super_packet() -> Frame {
+pub(super) fn super_packet() -> Frame {
     let mut p = vec![0x45, 0, 0, 0, 0, 1, 0x40, 0, 64, 6, 0, 0];
     p.extend([10, 77, 0, 2, 10, 77, 0, 3, 0x10, 0, 0, 80]);
     p.extend([0; 8]);
@@ -306,6 +340,7 @@ fn set(s: &mut Switch, change: impl Fn(&mut LinkProperties)) {
     };
     change(&mut properties);
     s.change(&[LinkChange {
+        network: NETWORK,
         from: A,
         to: B,
         properties,
@@ -334,7 +369,7 @@ fn a_super_packet_passes_whole_where_only_a_delay_applies() {
     assert_eq!(c.under_way, 0);
     // Without a delay it does not even wait.
     set(&mut s, |p| p.delay = Duration::ZERO);
-    let direct = s.receive(A, &mut super_packet(), 0);
+    let direct = s.receive(port(A), &mut super_packet(), 0);
     assert!(matches!(direct, Outcome::Direct(_)));
 }
 
@@ -493,9 +528,10 @@ fn copies_and_harm_are_counted_and_seen() {
 #[test]
 fn traces_are_given_before_they_are_named() {
     let mut s = switch();
-    let mut properties = config(None).default_link;
+    let mut properties = config(None).networks[0].default_link;
     properties.trace = Some(TraceIndex(0));
     let change = LinkChange {
+        network: NETWORK,
         from: A,
         to: B,
         properties,

@@ -33,6 +33,10 @@ pub struct WireSpec {
     pub v4: (Ipv4Addr, u8),
     /// IPv6 address and prefix length.
     pub v6: (Ipv6Addr, u8),
+    /// Networks to which the device leads beside its own.
+    pub routes: Vec<(IpAddr, u8)>,
+    /// Multicast and limited broadcast leave through it: true for one device of a namespace.
+    pub primary: bool,
     /// Largest packet in bytes.
     pub mtu: u32,
     /// Packets that wait in the device until the fabric reads them; beyond it the kernel drops in
@@ -41,12 +45,14 @@ pub struct WireSpec {
 }
 
 impl WireSpec {
-    /// `eth0` with mtu 1500, a queue of 10,000 packets and netlab's prefix lengths.
+    /// `eth0`, the only device, with mtu 1500, a queue of 10,000 packets and netlab's prefix lengths.
     pub fn new(v4: Ipv4Addr, v6: Ipv6Addr) -> WireSpec {
         WireSpec {
             device: "eth0".to_owned(),
             v4: (v4, super::V4_PREFIX),
             v6: (v6, super::V6_PREFIX),
+            routes: Vec::new(),
+            primary: true,
             mtu: crate::link::MTU,
             queue: 10_000,
         }
@@ -154,7 +160,8 @@ fn configure(found_as: &str, spec: &WireSpec) -> Result<(), WireError> {
             .map_err(|e| refused(&format!("address {address}/{length}"), spec, e))?;
     }
     apply(&mut net, spec, "switching on", up(index))?;
-    for (target, length) in ROUTES {
+    let common = ROUTES.iter().filter(|_| spec.primary);
+    for &(target, length) in common.chain(&spec.routes) {
         let message = RouteNetlinkMessage::NewRoute(route_message(index, target, length));
         match net.ask(message, netlink::CREATE) {
             // Some kernels add the IPv6 multicast route themselves.

@@ -9,15 +9,18 @@
 
 use super::counters::LagSnapshot;
 use super::frame::Frame;
+use super::map::PortIndex;
 use super::model::Cause;
 use super::switch::{Outcome, Switch};
 use super::sys::{self, Priority, Tun};
+use super::{Config, FabricError};
 use crate::id::NodeIndex;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
@@ -40,7 +43,10 @@ const PATIENCE_MS: u16 = 1000;
 
 pub(super) struct Worker {
     pub(super) switch: Switch,
-    pub(super) ports: Vec<Option<Arc<Tun>>>,
+    ports: Vec<Option<Port>>,
+    /// Whose device is watched under which token.
+    tokens: HashMap<u64, PortIndex>,
+    attached: u64,
     pub(super) lag: LagSnapshot,
     pub(super) priority: Priority,
     pub(super) on_lost: Option<OnLost>,
@@ -54,6 +60,13 @@ pub(super) struct Worker {
     scratch: Frame,
 }
 
+/// A device and the token under which epoll reports it. Every attachment has a token of its own, so
+/// that an event of an earlier device, or of an earlier numbering, is nobody's.
+struct Port {
+    tun: Arc<Tun>,
+    token: u64,
+}
+
 /// The descriptor that wakes a worker after a command was queued.
 pub(super) fn wake_up() -> nix::Result<EventFd> {
     EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)
@@ -62,7 +75,6 @@ pub(super) fn wake_up() -> nix::Result<EventFd> {
 impl Worker {
     pub(super) fn new(
         switch: Switch,
-        nodes: usize,
         commands: Receiver<Command>,
         wake: Arc<EventFd>,
     ) -> nix::Result<Worker> {
@@ -72,8 +84,10 @@ impl Worker {
         epoll.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN, TIMER))?;
         epoll.add(&*wake, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
         Ok(Worker {
+            ports: (0..switch.map().len()).map(|_| None).collect(),
             switch,
-            ports: vec![None; nodes],
+            tokens: HashMap::new(),
+            attached: 0,
             lag: LagSnapshot::default(),
             priority: Priority::default(),
             on_lost: None,
@@ -108,7 +122,7 @@ impl Worker {
                     WAKE => {
                         let _ = self.wake.read();
                     }
-                    node => self.read(NodeIndex(node as u32), event.events()),
+                    token => self.read(token, event.events()),
                 }
                 // What is due belongs to the time before a command that may change the links.
                 self.deliver();
@@ -150,29 +164,32 @@ impl Worker {
         }
     }
 
-    fn read(&mut self, node: NodeIndex, ready: EpollFlags) {
-        let Some(tun) = self.ports.get(node.at()).cloned().flatten() else {
+    fn read(&mut self, token: u64, ready: EpollFlags) {
+        let Some(&port) = self.tokens.get(&token) else {
+            return;
+        };
+        let Some(tun) = self.ports[port.at()].as_ref().map(|p| Arc::clone(&p.tun)) else {
             return;
         };
         for _ in 0..BATCH {
             match tun.recv(self.scratch.room()) {
                 Ok(length) => {
                     self.scratch.set_length(length);
-                    self.take(node, &tun);
+                    self.take(port, &tun);
                 }
                 Err(Errno::EAGAIN | Errno::EINTR) => break,
-                Err(_) => return self.lose(node),
+                Err(_) => return self.lose(port),
             }
         }
         if ready.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP) {
-            self.lose(node);
+            self.lose(port);
         }
     }
 
     /// Sends the frame in `scratch` on its way.
-    fn take(&mut self, node: NodeIndex, tun: &Tun) {
+    fn take(&mut self, port: PortIndex, tun: &Tun) {
         let now = sys::now();
-        match self.switch.receive(node, &mut self.scratch, now) {
+        match self.switch.receive(port, &mut self.scratch, now) {
             Outcome::Done => {}
             // The asker's device being full is the asker's loss.
             Outcome::Reply(reply) => drop(tun.send(&Frame::around(&reply))),
@@ -187,9 +204,9 @@ impl Worker {
         }
     }
 
-    /// Writes a frame to a node's device; why that failed.
-    fn give(&self, to: NodeIndex, frame: &[u8]) -> Option<Cause> {
-        match self.ports[to.at()].as_ref().map(|tun| tun.send(frame)) {
+    /// Writes a frame to a port's device; why that failed.
+    fn give(&self, to: PortIndex, frame: &[u8]) -> Option<Cause> {
+        match self.ports[to.at()].as_ref().map(|p| p.tun.send(frame)) {
             Some(Ok(_)) => None,
             None | Some(Err(Errno::EBADFD)) => Some(Cause::NoPort),
             Some(Err(_)) => Some(Cause::Device),
@@ -209,26 +226,77 @@ impl Worker {
         }
     }
 
-    /// Takes over the device of a node; one it had before is closed.
-    pub(super) fn attach(&mut self, node: NodeIndex, tun: Tun) -> nix::Result<()> {
-        self.detach(node);
-        let event = EpollEvent::new(EpollFlags::EPOLLIN, u64::from(node.0));
+    /// Takes over the device of a port; one it had before is closed.
+    pub(super) fn attach(&mut self, port: PortIndex, tun: Tun) -> nix::Result<()> {
+        self.release(port);
+        let token = self.attached;
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, token);
         self.epoll.add(&tun, event)?;
-        self.ports[node.at()] = Some(Arc::new(tun));
+        self.attached += 1;
+        self.tokens.insert(token, port);
+        let tun = Arc::new(tun);
+        self.ports[port.at()] = Some(Port { tun, token });
+        self.switch.set_alive(port, true);
         Ok(())
     }
 
-    /// Closes the device of a node, if it has one; the kernel removes it.
-    pub(super) fn detach(&mut self, node: NodeIndex) {
-        if let Some(tun) = self.ports.get_mut(node.at()).and_then(Option::take) {
-            // Before closing: a sampler may hold the descriptor for another moment.
-            let _ = self.epoll.delete(&*tun);
-        }
+    /// All devices, by node.
+    pub(super) fn devices(&self) -> Vec<(NodeIndex, Arc<Tun>)> {
+        let ports = self.ports.iter().zip((0..).map(PortIndex));
+        let device = |(port, at): (&Option<Port>, PortIndex)| {
+            let tun = Arc::clone(&port.as_ref()?.tun);
+            Some((self.switch.map().of(at).node, tun))
+        };
+        ports.filter_map(device).collect()
     }
 
-    fn lose(&mut self, node: NodeIndex) {
-        self.detach(node);
-        if let Some(on_lost) = &self.on_lost {
+    /// Another set of nodes: devices follow their nodes, those of ports that are gone are closed.
+    pub(super) fn reconfigure(
+        &mut self,
+        config: Config,
+        was: &[Option<NodeIndex>],
+    ) -> Result<(), FabricError> {
+        let moves = self.switch.reconfigure(config, was, sys::now())?;
+        let count = self.switch.map().len();
+        let old = std::mem::replace(&mut self.ports, (0..count).map(|_| None).collect());
+        for (port, to) in old.into_iter().zip(moves) {
+            match (port, to) {
+                (Some(port), Some(to)) => {
+                    self.tokens.insert(port.token, to);
+                    self.ports[to.at()] = Some(port);
+                }
+                (Some(port), None) => self.close(&port),
+                (None, _) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes all devices of a node; the kernel removes them. Whether it had one.
+    pub(super) fn detach(&mut self, node: NodeIndex) -> bool {
+        let ports = self.switch.map().ports(node);
+        ports.fold(false, |had, port| self.release(port) || had)
+    }
+
+    fn release(&mut self, port: PortIndex) -> bool {
+        self.switch.set_alive(port, false);
+        let had = self.ports[port.at()].take();
+        if let Some(port) = &had {
+            self.close(port);
+        }
+        had.is_some()
+    }
+
+    /// Before the descriptor is closed: a sampler may hold it for another moment.
+    fn close(&mut self, port: &Port) {
+        self.tokens.remove(&port.token);
+        let _ = self.epoll.delete(&*port.tun); // nothing to be done about it
+    }
+
+    /// A device that vanished took its namespace with it: the node's other devices are gone as well.
+    fn lose(&mut self, port: PortIndex) {
+        let node = self.switch.map().of(port).node;
+        if let (true, Some(on_lost)) = (self.detach(node), &self.on_lost) {
             on_lost(node);
         }
     }

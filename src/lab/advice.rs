@@ -154,7 +154,8 @@ fn idle_servers(
     }
     for (spec, range) in roster.topology.nodes.iter().zip(&roster.ranges) {
         let idle = range.clone().find(|at| !offers[*at].asked);
-        if let (Some("server"), Some(at)) = (spec.role, idle) {
+        // A router has something to do.
+        if let (Some("server"), Some(at), None) = (spec.role, idle, spec.forward) {
             let message = format!("no client asks `{}`", nodes[at].name);
             reports.push(
                 Diagnostic::warning("idle-server", message)

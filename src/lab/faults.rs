@@ -2,6 +2,7 @@
 
 use super::links;
 use super::model::{Scenario, ScheduledFault};
+use super::networks::Places;
 use super::roster::{Roster, index};
 use crate::fault::Target;
 use crate::id::NodeIndex;
@@ -10,6 +11,7 @@ use crate::spec::{Diagnostic, FaultSpec, ScenarioSpec, Selection, Selector, Targ
 /// The scenario; none when something was reported.
 pub(super) fn scenario(
     roster: &Roster<'_>,
+    places: &Places,
     spec: &ScenarioSpec,
     reports: &mut Vec<Diagnostic>,
 ) -> Option<Scenario> {
@@ -17,7 +19,7 @@ pub(super) fn scenario(
     let mut complete = true;
     for fault in &spec.faults {
         let begins = times(spec, fault, reports);
-        match resolve(roster, fault, reports) {
+        match resolve(roster, places, fault, reports) {
             Some(fault) if begins => faults.push(fault),
             Some(_) => {}
             None => complete = false,
@@ -62,6 +64,7 @@ fn times(spec: &ScenarioSpec, fault: &FaultSpec, reports: &mut Vec<Diagnostic>) 
 
 fn resolve(
     roster: &Roster<'_>,
+    places: &Places,
     fault: &FaultSpec,
     reports: &mut Vec<Diagnostic>,
 ) -> Option<ScheduledFault> {
@@ -73,6 +76,14 @@ fn resolve(
         }
         TargetSpec::Links(ends) => {
             let sides = links::sides(roster, ends, &what, reports)?;
+            if places.complete && !links::any_wire(places, &sides) {
+                let message = format!("{what} changes nothing: there is no wire between its ends");
+                reports.push(
+                    Diagnostic::warning("fault-without-wire", message)
+                        .at(ends.span, "")
+                        .help("name two neighbours of one network"),
+                );
+            }
             let arrow = if ends.both { "<->" } else { "->" };
             let target = Target::Links {
                 from: sides.from,

@@ -1,6 +1,7 @@
 //! From text to lab.
 
-use super::model::{FORMAT, Lab, Network};
+use super::model::{FORMAT, Lab, Links, Network};
+use super::networks::Places;
 use super::roster::Roster;
 use crate::spec::{self, Diagnostic, Diagnostics, LoadOptions, Severity, Source, Topology};
 
@@ -41,27 +42,50 @@ pub fn load(source: &Source, options: &LoadOptions) -> Result<Loaded, Diagnostic
 /// The lab, or none when something was reported; every part is tried.
 fn resolve(topology: &Topology, reports: &mut Vec<Diagnostic>) -> Option<Lab> {
     let roster = Roster::new(topology, reports)?;
-    let nodes = super::programs::nodes(&roster, reports);
-    let links = super::links::links(&roster, reports);
+    let places = super::networks::places(&roster, reports);
+    let nodes = super::programs::nodes(&roster, &places, reports);
+    let links = super::links::links(&roster, &places, reports);
     let scenario = topology
         .scenario
         .as_ref()
-        .map(|scenario| super::faults::scenario(&roster, scenario, reports));
+        .map(|scenario| super::faults::scenario(&roster, &places, scenario, reports));
     // Who has mistakes to mend is not told what is unusual besides.
     let failed = reports.iter().any(|d| d.severity == Severity::Error);
     if let (Some(nodes), false) = (&nodes, failed) {
         super::advice::look(&roster, nodes, reports);
     }
-    Some(Lab {
+    let lab = Lab {
         format: FORMAT,
         name: topology.name.clone()?.value,
         seed: topology.seed,
-        networks: vec![Network::implicit(links?)],
+        networks: networks(topology, places, links?),
         nodes: nodes?,
         groups: roster.groups(),
+        traces: topology.traces.clone(),
         scenario: match scenario {
             Some(scenario) => Some(scenario?),
             None => None,
         },
-    })
+    };
+    if !failed {
+        super::reach::look(&roster, &lab, reports);
+    }
+    Some(lab)
+}
+
+fn networks(topology: &Topology, places: Places, links: Vec<Links>) -> Vec<Network> {
+    let specs = topology.networks.iter().zip(links);
+    let parts = places
+        .subnets
+        .into_iter()
+        .zip(places.wires)
+        .zip(places.reach);
+    specs
+        .zip(parts)
+        .map(|((spec, links), ((subnet, wires), reach))| Network {
+            wires,
+            reach,
+            ..Network::new(spec.name.value.clone(), subnet, links)
+        })
+        .collect()
 }

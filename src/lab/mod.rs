@@ -1,6 +1,6 @@
 //! The lab: a topology with everything expanded, resolved and defaulted. Pure.
 //!
-//! Owns replicas, selectors, addresses, links, overlay and all errors about them. Must not do I/O,
+//! Owns replicas, selectors, networks, addresses, links, routes, overlay and all errors about them. Must not do I/O,
 //! nor know the engine.
 
 mod advice;
@@ -8,11 +8,15 @@ mod faults;
 mod links;
 mod load;
 mod model;
+mod networks;
 mod overlay;
 mod programs;
+mod reach;
 mod roster;
+pub mod route;
 mod select;
 pub mod shape;
+mod subnet;
 
 pub use load::{Loaded, load};
 pub use model::{

@@ -2,7 +2,7 @@
 
 use crate::fault::Effect;
 use crate::id::{Name, NetworkIndex, NodeIndex};
-use crate::link::LinkProperties;
+use crate::link::{LinkProperties, Trace};
 use crate::units::{BitRate, duration};
 use netlab_protocol::role::{Data, Role};
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,9 @@ pub struct Lab {
     pub nodes: Vec<Node>,
     /// Names that stand for several nodes (roles, and names of nodes with `count`).
     pub groups: BTreeMap<String, Vec<NodeIndex>>,
+    /// Recorded capacities that links name ([`crate::link::TraceIndex`]).
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub traces: Vec<Trace>,
     /// What happens; none: load runs until `down`.
     pub scenario: Option<Scenario>,
 }
@@ -208,6 +211,9 @@ pub struct Node {
     /// Access link towards the network, shared by all of its flows.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub uplink: Option<BitRate>,
+    /// Access link towards the node, shared by all that is sent to it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub downlink: Option<BitRate>,
     /// What runs in it.
     pub program: Program,
 }
@@ -340,6 +346,13 @@ impl Lab {
             .iter()
             .position(|node| node.name.as_str() == name)
             .map(|at| NodeIndex(at as u32))
+    }
+
+    /// The networks in which both nodes are.
+    pub fn shared(&self, a: NodeIndex, b: NodeIndex) -> impl Iterator<Item = NetworkIndex> {
+        let places = self.nodes[a.at()].interfaces.iter();
+        let both = places.map(|one| one.network);
+        both.filter(move |network| self.nodes[b.at()].interface(*network).is_some())
     }
 
     /// The members of a network, in ascending order.

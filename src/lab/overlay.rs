@@ -2,7 +2,7 @@
 
 use super::roster::{Roster, index};
 use super::shape::{Graph, Shape, square};
-use crate::spec::{Diagnostic, NodeSpec, ShapeSpec};
+use crate::spec::{Diagnostic, Edges, NodeSpec, ShapeSpec};
 use netlab_protocol::draw;
 use std::ops::Range;
 
@@ -16,11 +16,31 @@ pub(super) fn graph(
 ) -> Option<Graph> {
     let overlay = &roster.topology.overlay;
     let count = range.len();
-    let shape = match overlay.shape {
+    let hub = match overlay.shape {
+        ShapeSpec::Star => hub(roster, range, reports)?,
+        _ => 0,
+    };
+    let shape = shape(overlay, count, hub);
+    let name = draw::name(spec.name.value.as_str());
+    let seed = draw::bits(roster.topology.seed, &[draw::name("overlay"), name]);
+    match Graph::new(shape, count, seed) {
+        Ok(graph) => Some(graph),
+        Err(error) => {
+            reports.push(
+                Diagnostic::error("bad-shape", error.to_string())
+                    .at(overlay.span, "")
+                    .at(spec.name.span, format!("these are {count}")),
+            );
+            None
+        }
+    }
+}
+
+/// The shape that is written, for so many; a star's middle is the one at `hub`.
+pub(super) fn shape(edges: &Edges, count: usize, hub: usize) -> Shape {
+    match edges.shape {
         ShapeSpec::Full => Shape::Full,
-        ShapeSpec::Star => Shape::Star {
-            hub: hub(roster, range, reports)?,
-        },
+        ShapeSpec::Star => Shape::Star { hub },
         ShapeSpec::Ring => Shape::Ring,
         ShapeSpec::Line => Shape::Line,
         ShapeSpec::Grid(width) => Shape::Grid {
@@ -36,19 +56,6 @@ pub(super) fn graph(
             degree: degree as usize,
             rewire: rewire.0,
         },
-    };
-    let name = draw::name(spec.name.value.as_str());
-    let seed = draw::bits(roster.topology.seed, &[draw::name("overlay"), name]);
-    match Graph::new(shape, count, seed) {
-        Ok(graph) => Some(graph),
-        Err(error) => {
-            reports.push(
-                Diagnostic::error("bad-shape", error.to_string())
-                    .at(overlay.span, "")
-                    .at(spec.name.span, format!("these are {count}")),
-            );
-            None
-        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! What runs in each node, with every name an address.
 
-use super::model::{Image, Interface, Node, Program};
+use super::model::{Image, Node, Program};
+use super::networks::Places;
 use super::overlay;
-use super::roster::{Roster, addresses, index};
+use super::roster::{Roster, index};
 use super::shape::Graph;
-use crate::id::{NetworkIndex, NodeIndex};
+use crate::id::NodeIndex;
 use crate::spec::{Diagnostic, Listener, NodeSpec, ProgramSpec, Selection};
 use netlab_protocol::role::{Client, Endpoint, Load, Peer, Role, Server};
 use std::ops::Range;
@@ -17,12 +18,22 @@ const MAX_ENDPOINTS: u64 = 1_000_000;
 const TEXT: u64 = 64;
 
 /// All nodes; none when something was reported.
-pub(super) fn nodes(roster: &Roster<'_>, reports: &mut Vec<Diagnostic>) -> Option<Vec<Node>> {
+pub(super) fn nodes(
+    roster: &Roster<'_>,
+    places: &Places,
+    reports: &mut Vec<Diagnostic>,
+) -> Option<Vec<Node>> {
     let mut nodes = Vec::with_capacity(roster.members.len());
     let mut complete = true;
     let mut endpoints = 0;
     for (spec, range) in roster.topology.nodes.iter().zip(&roster.ranges) {
-        let made = Maker { roster, spec }.programs(range, &mut endpoints, reports);
+        let maker = Maker {
+            roster,
+            places,
+            spec,
+            first: index(range.start),
+        };
+        let made = maker.programs(range, &mut endpoints, reports);
         let Some(programs) = made else {
             complete = false;
             continue;
@@ -31,12 +42,10 @@ pub(super) fn nodes(roster: &Roster<'_>, reports: &mut Vec<Diagnostic>) -> Optio
             nodes.push(Node {
                 name: roster.members[at].name.clone(),
                 group: spec.name.value.clone(),
-                interfaces: vec![Interface {
-                    network: NetworkIndex(0),
-                    addresses: addresses(index(at)),
-                }],
-                forward: false,
+                interfaces: places.interfaces[at].clone(),
+                forward: spec.forward.is_some(),
                 uplink: spec.uplink,
+                downlink: spec.downlink,
                 program,
             });
         }
@@ -47,7 +56,10 @@ pub(super) fn nodes(roster: &Roster<'_>, reports: &mut Vec<Diagnostic>) -> Optio
 /// Makes the programs of one entry of `nodes`.
 struct Maker<'r, 't> {
     roster: &'r Roster<'t>,
+    places: &'r Places,
     spec: &'t NodeSpec,
+    /// The first of them: all are in the same networks.
+    first: NodeIndex,
 }
 
 impl Maker<'_, '_> {
@@ -149,7 +161,7 @@ impl Maker<'_, '_> {
             ProgramSpec::Image { port, .. } => *port,
             ProgramSpec::Client { .. } => return None,
         };
-        let addresses = addresses(node);
+        let addresses = self.places.addresses(self.first, node);
         Some(Endpoint {
             name: member.name.to_string(),
             v4: addresses.v4,

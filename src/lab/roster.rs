@@ -1,6 +1,5 @@
-//! Who is in the lab: replicas, names, groups and addresses.
+//! Who is in the lab: replicas, names and groups.
 
-use super::model::{Addresses, LAB_SUBNET};
 use crate::id::{Name, NodeIndex};
 use crate::spec::defaults::MAX_NODES;
 use crate::spec::{Count, Diagnostic, NodeSpec, Topology, list};
@@ -198,9 +197,4 @@ fn replica_names(spec: &NodeSpec) -> impl Iterator<Item = String> + '_ {
 /// A position in the list of nodes as an index.
 pub(super) fn index(at: usize) -> NodeIndex {
     NodeIndex(at as u32)
-}
-
-/// The addresses of the node at this position: host i + 2 of both families; host 1 is the resolver.
-pub(super) fn addresses(node: NodeIndex) -> Addresses {
-    LAB_SUBNET.host(node.0 + 2)
 }

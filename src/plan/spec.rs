@@ -141,7 +141,7 @@ pub fn node_spec(
         command,
         env,
         labels: all_labels(lab, node.name.as_str(), options, instance),
-        sysctls: sysctls(),
+        sysctls: sysctls(node.forward),
         dns: vec![resolver.v4.to_string(), resolver.v6.to_string()],
         extra_hosts: vec![format!("{}:{v4}", node.name), format!("{}:{v6}", node.name)],
         mounts,
@@ -174,8 +174,9 @@ fn command_of(node: &Node, image: &Image, snapshot: &Snapshot) -> Result<Vec<Str
 }
 
 /// Under network mode `none` IPv6 is off and stays off for devices that come later; and a service
-/// may listen below 1024 without a capability (ip-sysctl in the kernel's documentation).
-fn sysctls() -> BTreeMap<String, String> {
+/// may listen below 1024 without a capability (ip-sysctl in the kernel's documentation). A node that
+/// forwards passes packets on between its devices.
+fn sysctls(forward: bool) -> BTreeMap<String, String> {
     let mut sysctls = BTreeMap::new();
     for device in ["all", "default", "lo"] {
         for (key, value) in [
@@ -188,6 +189,11 @@ fn sysctls() -> BTreeMap<String, String> {
     }
     let port = "net.ipv4.ip_unprivileged_port_start".to_owned();
     sysctls.insert(port, "0".to_owned());
+    if forward {
+        for key in ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"] {
+            sysctls.insert(key.to_owned(), "1".to_owned());
+        }
+    }
     sysctls
 }
 

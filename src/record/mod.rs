@@ -27,6 +27,7 @@
 
 pub mod event;
 pub mod home;
+pub mod look;
 mod reader;
 pub mod stream;
 mod writer;

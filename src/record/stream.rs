@@ -1,9 +1,10 @@
 //! What CLI and agent say to each other over the exec stream: JSON, one message per line.
 //!
-//! The CLI sends one [`Request`] and reads [`Reply`]s; only [`Request::Follow`] is answered by
-//! many. The stream's end without a last reply means that the agent restarted: ask again.
+//! The CLI sends one [`Request`] and reads [`Reply`]s; only [`Request::Follow`] and
+//! [`Request::Links`] are answered by many; behind the answer to [`Request::Capture`] follow bytes. The stream's end without a last reply means that the agent restarted: ask again.
 
 use super::event::{Event, Verdict};
+use super::look::{Captured, LinkRow};
 use netlab_protocol::latency::{Op, Outcome};
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,16 @@ pub enum Request {
     /// The events of the current (or last) run from its beginning, then as they happen, with a
     /// [`Reply::Progress`] every second, until [`Reply::Ended`].
     Follow,
+    /// What links carried: [`Reply::Links`], the last of them with `more: false`.
+    Links,
+    /// [`Reply::Capturing`], then no more lines but the bytes of a pcapng file, until the asker says
+    /// no more or the file has its size. Or [`Reply::Refused`].
+    Capture {
+        /// Whose packets.
+        of: Captured,
+        /// About how many bytes the file may have.
+        most: u64,
+    },
     /// Heal everything, close a playing run as interrupted, stop the load: one [`Reply::Stopped`].
     Stop,
 }
@@ -62,6 +73,15 @@ pub enum Reply {
         /// Exit code for `up`, `wait` and `run` (0, 3 or 130).
         exit_code: u8,
     },
+    /// Some links.
+    Links {
+        /// By sender and receiver.
+        rows: Vec<LinkRow>,
+        /// Whether others follow.
+        more: bool,
+    },
+    /// The file begins behind this line.
+    Capturing,
     /// Everything has healed and the record is complete.
     Stopped,
 }

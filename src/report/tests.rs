@@ -17,6 +17,7 @@ fn lab(name: &str, nodes: &[(&str, &str)]) -> Lab {
         format: crate::lab::FORMAT,
         name: Name::new(name).unwrap(),
         seed: 7,
+        traces: Vec::new(),
         networks: vec![crate::lab::Network::implicit(crate::lab::Links {
             default: crate::link::LinkProperties::default(),
             others: Vec::new(),
@@ -53,6 +54,7 @@ fn node((name, role): &(&str, &str)) -> Node {
         }],
         forward: false,
         uplink: None,
+        downlink: None,
         program: Program::Role(serde_json::from_value(role).unwrap()),
     }
 }

@@ -149,6 +149,30 @@ impl Replies {
         }
     }
 
+    /// The next bytes as they are, for a request whose answer goes on without lines; none at the end.
+    ///
+    /// # Errors
+    /// As [`Replies::next`], without a deadline: a quiet link has nothing to say.
+    pub async fn bytes(&mut self) -> Result<Option<Vec<u8>>, AttachError> {
+        if !self.line.is_empty() {
+            self.searched = 0;
+            return Ok(Some(std::mem::take(&mut self.line)));
+        }
+        while let Some(piece) = self.exec.output.next().await {
+            let piece = piece.map_err(AttachError::Receive)?;
+            if !piece.stderr {
+                return Ok(Some(piece.bytes.to_vec()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Tells the agent that nothing more is wanted; what is on its way still comes.
+    pub async fn enough(&mut self) {
+        // A connection that is gone has told it already.
+        let _ = timeout(SILENCE, self.exec.input.shutdown()).await;
+    }
+
     /// The next whole line of what has come so far, without its end.
     fn take_line(&mut self) -> Option<Vec<u8>> {
         let fresh = self.line.get(self.searched..)?;
@@ -282,7 +306,9 @@ impl<E: Engine> Follower<'_, E> {
             Reply::Ended { .. } => self.ended = true,
             Reply::Refused { .. } => self.ended = true,
             Reply::Progress(_) | Reply::Status(_) => {}
-            Reply::Playing { .. } | Reply::Stopped => return Err(AttachError::unexpected(&reply)),
+            Reply::Playing { .. } | Reply::Stopped | Reply::Links { .. } | Reply::Capturing => {
+                return Err(AttachError::unexpected(&reply));
+            }
         }
         Ok(Some(reply))
     }

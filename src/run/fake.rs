@@ -3,7 +3,7 @@
 
 use crate::engine::{
     Container, ContainerState, Engine, EngineError, EngineEvent, EngineInfo, Exec, ExecSpec,
-    ImageFound, ImageInfo, LogLine, LogOptions, Volume,
+    ImageFound, ImageInfo, LogLine, LogOptions, TerminalSize, Volume,
 };
 use crate::plan::{ContainerSpec, Mount};
 use crate::record::stream::{Phase, Reply, Request, STREAM, Status};
@@ -327,6 +327,10 @@ impl Engine for Fake {
         Ok(Some(0))
     }
 
+    async fn exec_resize(&self, _: &str, _: TerminalSize) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     async fn events(
         &self,
         _: &[(&str, &str)],
@@ -347,6 +351,8 @@ impl Fake {
             Request::Stop => "stop",
             Request::Status => "status",
             Request::Follow => "follow",
+            Request::Links => "links",
+            Request::Capture { .. } => "capture",
         };
         if let Err(error) = self.call(format!("agent {asked}")).await {
             let why = error.source.to_string();
@@ -356,6 +362,11 @@ impl Fake {
         match request {
             Request::Play { .. } => vec![Reply::Playing { run }],
             Request::Stop => vec![Reply::Stopped],
+            Request::Links => vec![Reply::Links {
+                rows: Vec::new(),
+                more: false,
+            }],
+            Request::Capture { .. } => vec![Reply::Capturing],
             Request::Follow => self.state().replies.clone(),
             Request::Status | Request::AwaitReady { .. } => vec![Reply::Status(Status {
                 stream: STREAM,

@@ -27,6 +27,10 @@ pub const IN_FLIGHT: u32 = 1000;
 
 /// Nodes that a lab may have.
 pub const MAX_NODES: u32 = 10_000;
+/// Networks that a lab may have.
+pub const MAX_NETWORKS: usize = 64;
+/// Nodes that may pass packets on between networks.
+pub const MAX_FORWARDERS: usize = 64;
 /// Parameters that a file may have.
 pub const MAX_PARAMS: usize = 1000;
 /// Faults that a scenario may have.

@@ -6,13 +6,11 @@ use super::diagnostic::Diagnostic;
 use super::fields::Fields;
 use super::keys::{Kind, Shape, key};
 use super::reader::Reader;
-use super::source::{Span, Spanned};
+use super::source::Spanned;
 use super::template::Templates;
 use super::topology::Topology;
 use super::tree::{Data, Entry, Value};
-use super::{links, overlay, params, roles, scenario};
-use std::collections::BTreeMap;
-use std::ops::Range;
+use super::{links, networks, params, properties, roles, scenario, shape};
 
 const INCLUDE: Kind = Kind::Either(&[
     Kind::Text("lib/peers.yaml"),
@@ -48,8 +46,23 @@ pub const TOPOLOGY: Shape = Shape {
         ),
         key(
             "link",
-            Kind::Map(&links::DEFAULT),
+            Kind::Map(&properties::LINK),
             "The properties of the link between every pair of nodes.",
+        ),
+        key(
+            "shape",
+            Kind::Word(shape::SHAPES),
+            "Which nodes have a wire between them, where there is one network; `full` unless said.",
+        ),
+        key(
+            "reach",
+            Kind::Word(networks::REACHES),
+            "Whether packets are routed hop by hop over the wires, or reach neighbours only.",
+        ),
+        key(
+            "networks",
+            Kind::Dict(&networks::ONE),
+            "The networks by name, where there are several.",
         ),
         key("nodes", Kind::Dict(&Kind::Node), "The nodes by name."),
         key(
@@ -59,7 +72,7 @@ pub const TOPOLOGY: Shape = Shape {
         ),
         key(
             "overlay",
-            overlay::OVERLAY,
+            shape::OVERLAY,
             "Which peers know each other; `full` unless said.",
         ),
         key(
@@ -70,8 +83,7 @@ pub const TOPOLOGY: Shape = Shape {
     ],
     needs: &[],
     later: &[
-        "networks", "shape", "reach", "checks", "profiles", "labels", "ports", "matrix",
-        "internet", "lessons", "predict",
+        "checks", "profiles", "labels", "ports", "matrix", "internet", "lessons", "predict",
     ],
     instead: &[
         ("faults", "faults stand under `scenario:`"),
@@ -79,7 +91,15 @@ pub const TOPOLOGY: Shape = Shape {
         ("volumes", "`data: volume` stands at a node"),
         (
             "network",
-            "there is one network; its links are described by `link:`",
+            "`link:` describes the links of the only network, `networks:` several",
+        ),
+        (
+            "subnet",
+            "it stands at a network: `networks: { lab: { subnet: 10.1.0.0/24 } }`",
+        ),
+        (
+            "hub",
+            "it stands at a network: `networks: { lab: { shape: star, hub: server } }`",
         ),
     ],
 };
@@ -90,8 +110,6 @@ pub struct Outside<'o> {
     pub options: &'o LoadOptions,
     /// The file of parameters.
     pub params: Option<&'o Value>,
-    /// Texts of matrices, by the place of their path.
-    pub tables: &'o BTreeMap<Span, Range<usize>>,
 }
 
 /// Reads a document into a topology; mistakes go to the reader.
@@ -103,6 +121,7 @@ pub fn topology<'s>(
     let mut topology = Topology {
         seed: SEED,
         nodes_complete: true,
+        networks_complete: true,
         ..Topology::default()
     };
     if is_empty(&reader, root) || is_foreign(&reader, root) {
@@ -200,6 +219,7 @@ impl Reader<'_> {
         if let Some(link) = fields.entry("link") {
             topology.link = self.default_link(link).unwrap_or_default();
         }
+        self.networks(fields, topology);
         let help = "add at least one node: `nodes: { server: { role: server } }`";
         match fields.need(self, "nodes", help) {
             Some(_) => {
@@ -211,11 +231,12 @@ impl Reader<'_> {
             None => topology.nodes_complete = false,
         }
         if let Some(links) = fields.get("links") {
-            topology.links = self.links(links, outside.tables);
+            topology.links = self.links(links);
         }
         if let Some(overlay) = fields.get("overlay") {
             topology.overlay = self.overlay(overlay);
         }
         topology.scenario = fields.entry("scenario").and_then(|s| self.scenario(s));
+        topology.traces = self.take_traces();
     }
 }

@@ -4,8 +4,9 @@
 //! (the caller's [`Files`](super::Files) does) nor know what the values mean.
 //!
 //! What an including file says comes behind what it includes, so that the last one said counts:
-//! `nodes` and `links` are joined, `params`, `defaults` and `link` are joined key by key, and any
-//! other key replaces the included one. Two nodes of the same name are a mistake.
+//! `networks`, `nodes` and `links` are joined, `params`, `defaults` and `link` are joined key by key, and any
+//! other key replaces the included one. Two nodes, or two networks, of the same
+//! name are a mistake.
 
 use super::LoadOptions;
 use super::diagnostic::Diagnostic;
@@ -19,6 +20,10 @@ use std::ops::Range;
 const MAX_FILES: usize = 64;
 /// Levels of files that include files.
 const MAX_DEPTH: usize = 8;
+/// Keys of the top level below which links are described.
+const HOLD_PATHS: [&str; 3] = ["link", "links", "networks"];
+/// Levels below such a key at which a link's properties may stand.
+const PATH_DEPTH: usize = 4;
 
 /// Everything that was read, before any of it is understood.
 pub struct Gathered {
@@ -28,8 +33,8 @@ pub struct Gathered {
     pub root: Option<Value>,
     /// The tree of `--params`.
     pub params: Option<Value>,
-    /// Where the text of each matrix lies, by the place where its path is written.
-    pub tables: BTreeMap<Span, Range<usize>>,
+    /// Where the text of each matrix and trace lies, by the place where its path is written.
+    pub texts: BTreeMap<Span, Range<usize>>,
     /// What went wrong.
     pub reports: Vec<Diagnostic>,
 }
@@ -43,7 +48,7 @@ pub fn gather(source: &Source, options: &LoadOptions) -> Gathered {
             sources: Sources::new(source),
             root: None,
             params: None,
-            tables: BTreeMap::new(),
+            texts: BTreeMap::new(),
             reports: Vec::new(),
         },
     };
@@ -83,7 +88,11 @@ impl Gatherer<'_> {
         let Data::Map(mut entries) = value.data else {
             return Some(value);
         };
-        self.tables(&source.name, &entries);
+        for entry in &entries {
+            if HOLD_PATHS.contains(&entry.key.value.as_str()) {
+                self.texts(&source.name, &entry.value, 0);
+            }
+        }
         let include = entries.iter().position(|e| e.key.value == "include");
         let Some(include) = include.map(|at| entries.remove(at)) else {
             return Some(Value {
@@ -156,24 +165,29 @@ impl Gatherer<'_> {
         }
     }
 
-    /// Notes the texts of `- { rtt-matrix: FILE }`.
-    fn tables(&mut self, from: &str, entries: &[Entry]) {
-        let links = entries.iter().filter(|entry| entry.key.value == "links");
-        let lists = links.filter_map(|entry| match &entry.value.data {
-            Data::List(list) => Some(list),
-            _ => None,
-        });
-        let maps = lists.flatten().filter_map(|value| match &value.data {
-            Data::Map(entries) => Some(entries),
-            _ => None,
-        });
-        for entry in maps.flatten().filter(|e| e.key.value == "rtt-matrix") {
-            if matches!(entry.value.data, Data::Text(_))
-                && !self.gathered.tables.contains_key(&entry.value.span)
-                && let Some((source, start)) = self.fetch(from, &entry.value)
+    /// Notes the texts of `rtt-matrix: FILE` and `trace: FILE` anywhere below a key that may hold links.
+    fn texts(&mut self, from: &str, value: &Value, depth: usize) {
+        if depth > PATH_DEPTH {
+            return;
+        }
+        let entries = match &value.data {
+            Data::List(list) => {
+                list.iter().for_each(|v| self.texts(from, v, depth + 1));
+                return;
+            }
+            Data::Map(entries) => entries,
+            _ => return,
+        };
+        for entry in entries {
+            let value = &entry.value;
+            if !["rtt-matrix", "trace"].contains(&entry.key.value.as_str()) {
+                self.texts(from, value, depth + 1);
+            } else if matches!(value.data, Data::Text(_))
+                && !self.gathered.texts.contains_key(&value.span)
+                && let Some((source, start)) = self.fetch(from, value)
             {
                 let range = start..start + source.text.len();
-                self.gathered.tables.insert(entry.value.span, range);
+                self.gathered.texts.insert(value.span, range);
             }
         }
     }
@@ -227,7 +241,11 @@ fn replace(old: &mut Entry, new: Entry) {
     old.key = new.key;
     match (&mut old.value.data, new.value.data) {
         (Data::List(all), Data::List(more)) if old.key.value == "links" => all.extend(more),
-        (Data::Map(all), Data::Map(more)) if old.key.value == "nodes" => all.extend(more),
+        (Data::Map(all), Data::Map(more))
+            if ["nodes", "networks"].contains(&old.key.value.as_str()) =>
+        {
+            all.extend(more)
+        }
         (Data::Map(all), Data::Map(more))
             if ["params", "defaults", "link"].contains(&old.key.value.as_str()) =>
         {

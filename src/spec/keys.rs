@@ -3,7 +3,7 @@
 //! Must not know any key.
 
 /// A key of a map.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Key {
     /// Its word.
     pub name: &'static str,
@@ -40,8 +40,22 @@ impl Shape {
     }
 }
 
+/// `first`, then `more`: `C` is `A` + `B`.
+pub const fn joined<const A: usize, const B: usize, const C: usize>(
+    first: [Key; A],
+    more: [Key; B],
+) -> [Key; C] {
+    let mut all = [key("", Kind::Nothing, ""); C];
+    let mut at = 0;
+    while at < C {
+        all[at] = if at < A { first[at] } else { more[at - A] };
+        at += 1;
+    }
+    all
+}
+
 /// What a value may be. Wherever a scalar may stand, a template may, too.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Kind {
     /// A name of a lab, node or fault.
     Name,
@@ -51,6 +65,8 @@ pub enum Kind {
     Scalar,
     /// A whole number in this range.
     Integer(u64, u64),
+    /// `true` or `false`.
+    Flag,
     /// A time with its unit.
     Time,
     /// Bits per second.

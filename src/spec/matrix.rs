@@ -19,7 +19,7 @@ use super::source::{Span, Spanned};
 use super::topology::{Ends, LinkChange, LinkSpec};
 use super::tree::{Value, short};
 use crate::units;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -33,16 +33,11 @@ type Cell<'t> = Spanned<&'t str>;
 
 impl Reader<'_> {
     /// The links that a table says.
-    pub(super) fn matrix(
-        &self,
-        fields: &Fields<'_>,
-        path: &Value,
-        tables: &BTreeMap<Span, Range<usize>>,
-    ) -> Vec<LinkSpec> {
+    pub(super) fn matrix(&self, fields: &Fields<'_>, path: &Value) -> Vec<LinkSpec> {
         let unit = fields
             .get("unit")
             .map(|v| self.word(v, "a unit of time", UNITS));
-        let Some(range) = tables.get(&path.span) else {
+        let Some(range) = self.texts.get(&path.span) else {
             // That it could not be read has been said; that it is no path has not.
             let _ = self.text(path, "the path of a table");
             return Vec::new();
@@ -181,6 +176,7 @@ fn one(from: Selection, to: Selection, rtt: Duration, both: bool, span: Span) ->
             span,
             ..LinkChange::default()
         },
+        network: None,
         of_table: true,
     }
 }

@@ -2,8 +2,8 @@
 //! remember where they stand.
 //!
 //! A topology may be made of several files: `include: lib/peers.yaml` (a path, or a list of them) puts
-//! the parts of another one below this one's, and `- { rtt-matrix: rtt.csv }` takes round trips from a
-//! table. Other files are read by the caller ([`LoadOptions::files`]).
+//! the parts of another one below this one's, `- { rtt-matrix: rtt.csv }` takes round trips from a
+//! table, and `trace: lte.trace` a link's capacity from a recording. Other files are read by the caller ([`LoadOptions::files`]).
 //!
 //! `params:` are values that the command line may set (`--set`, `--params`), used in templates:
 //!
@@ -30,15 +30,17 @@ mod keys;
 mod links;
 mod load;
 mod matrix;
+mod networks;
 mod nodes;
-mod overlay;
 mod params;
 mod profile;
+mod properties;
 mod reader;
 mod roles;
 mod scenario;
 mod schema;
 mod selector;
+mod shape;
 mod source;
 mod template;
 mod topology;
@@ -51,8 +53,9 @@ pub use schema::schema;
 pub use selector::{ROLES, Selection, Selector, matches};
 pub use source::{Files, Source, Sources, Span, Spanned};
 pub use topology::{
-    Count, Ends, FaultSpec, KindRef, LinkChange, LinkSpec, Listener, NodeSpec, Overlay,
-    ProgramSpec, ScenarioSpec, ShapeSpec, TargetSpec, Topology,
+    Correlated, Count, Edges, Ends, FaultSpec, Jitter, KindRef, LinkChange, LinkSpec, Listener,
+    Loss, NetworkSpec, NodeSpec, PlaceSpec, Places, ProgramSpec, ScenarioSpec, ShapeSpec,
+    TargetSpec, Topology,
 };
 pub use tree::short;
 pub use words::{list, nearest};
@@ -98,11 +101,11 @@ pub fn read(source: &Source, options: &LoadOptions) -> Reading {
     let topology = match &gathered.root {
         None => Topology::default(),
         Some(root) => {
-            let reader = Reader::new(&gathered.sources, Templates::new(&BTreeMap::new()));
+            let templates = Templates::new(&BTreeMap::new());
+            let reader = Reader::new(&gathered.sources, &gathered.texts, templates);
             let outside = document::Outside {
                 options,
                 params: gathered.params.as_ref(),
-                tables: &gathered.tables,
             };
             let (topology, reader) = document::topology(reader, root, &outside);
             reports.extend(reader.into_reports());

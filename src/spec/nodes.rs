@@ -138,14 +138,23 @@ impl Reader<'_> {
             Some(Some(count)) => Count::Many(count as u32),
             Some(None) => Count::Unreadable,
         };
-        let uplink = fields.get("uplink");
+        let access = |key| {
+            let value = fields.get(key);
+            value.and_then(|v| self.quantity(v, "a bit rate", "mbit"))
+        };
         Some(NodeSpec {
             name,
             count,
             labels: fields
                 .get("labels")
                 .map_or_else(Vec::new, |v| self.labels(v)),
-            uplink: uplink.and_then(|v| self.quantity(v, "a bit rate", "mbit")),
+            places: self.places(&fields),
+            forward: fields
+                .get("forward")
+                .filter(|v| self.flag(v) == Some(true))
+                .map(|v| v.span),
+            uplink: access("uplink"),
+            downlink: access("downlink"),
             role,
             program: role.and_then(|role| self.program(role, &fields)),
         })

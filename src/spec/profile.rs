@@ -17,7 +17,7 @@
 //!
 //! The jitter is ours, too, except that of `wan`: a tenth of the delay on radio links, none on others.
 
-use super::topology::LinkChange;
+use super::topology::{Jitter, LinkChange, Loss};
 use crate::units::{BitRate, Ratio};
 use std::time::Duration;
 
@@ -57,8 +57,11 @@ pub fn under(name: &str, said: LinkChange) -> LinkChange {
     };
     LinkChange {
         delay: said.delay.or(Some(profile.delay)),
-        jitter: said.jitter.or(Some(profile.jitter)),
-        loss: said.loss.or(Some(Ratio(0.0))),
+        jitter: said.jitter.or(Some(Jitter {
+            time: profile.jitter,
+            correlation: Ratio(0.0),
+        })),
+        loss: said.loss.or(Some(Loss::default())),
         rate: said.rate.or(Some(profile.rate)),
         ..said
     }

@@ -8,10 +8,12 @@ use super::template::{self, Templates};
 use super::tree::{Data, Value, short};
 use super::words;
 use crate::id::Name;
+use crate::link::{Trace, TraceIndex};
 use crate::units::{self, UnitError};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -27,17 +29,26 @@ const AMBIGUOUS: &[&str] = &[
 pub struct Reader<'s> {
     /// The texts.
     pub source: &'s Sources,
+    /// Where the texts of other files are that this one names, by the place of the name.
+    pub texts: &'s BTreeMap<Span, Range<usize>>,
     templates: Templates,
     reports: RefCell<Vec<Diagnostic>>,
+    traces: RefCell<Vec<Trace>>,
 }
 
 impl<'s> Reader<'s> {
     /// A reader of `source`'s values.
-    pub fn new(source: &'s Sources, templates: Templates) -> Reader<'s> {
+    pub fn new(
+        source: &'s Sources,
+        texts: &'s BTreeMap<Span, Range<usize>>,
+        templates: Templates,
+    ) -> Reader<'s> {
         Reader {
             source,
+            texts,
             templates,
             reports: RefCell::default(),
+            traces: RefCell::default(),
         }
     }
 
@@ -53,6 +64,22 @@ impl<'s> Reader<'s> {
         if reports.len() < MAX_REPORTS {
             reports.push(diagnostic);
         }
+    }
+
+    /// The place of a trace in the list of all, each of which is there once.
+    pub fn keep_trace(&self, trace: Trace) -> TraceIndex {
+        let mut traces = self.traces.borrow_mut();
+        let known = traces.iter().position(|other| *other == trace);
+        let at = known.unwrap_or(traces.len());
+        if known.is_none() {
+            traces.push(trace);
+        }
+        TraceIndex(at as u32)
+    }
+
+    /// All traces.
+    pub fn take_traces(&self) -> Vec<Trace> {
+        self.traces.take()
     }
 
     /// All that was noted.
@@ -185,6 +212,18 @@ impl<'s> Reader<'s> {
     pub fn small(&self, value: &Value, range: RangeInclusive<u32>) -> Option<u32> {
         let range = u64::from(*range.start())..=u64::from(*range.end());
         self.integer(value, range).and_then(|n| n.try_into().ok())
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&self, value: &Value) -> Option<bool> {
+        let scalar = self.scalar(value, "`true` or `false`")?;
+        match scalar.data {
+            Data::Bool(said) => Some(said),
+            _ => {
+                self.wrong(&scalar, "`true` or `false`");
+                None
+            }
+        }
     }
 
     /// A quantity with a unit; `example` is how one is written.

@@ -4,12 +4,9 @@
 
 use super::defaults::{MAX_NODES, PORTS, QUEUE, WORKERS};
 use super::keys::{Key, Kind, Shape, key};
-use super::load;
+use super::{load, networks};
 
 const LATER: &[&str] = &[
-    "networks",
-    "shape",
-    "downlink",
     "profile",
     "mtu",
     "healthcheck",
@@ -35,13 +32,16 @@ const LATER: &[&str] = &[
 
 const INSTEAD: &[(&str, &str)] = &[
     ("overlay", "`overlay:` stands at the top level"),
+    ("network", "write `networks`"),
+    ("shape", "`shape` stands at a network, or at the top level"),
+    ("router", "write `forward: true`"),
     ("environment", "write `env`"),
     ("scale", "write `count`"),
     (
         "link",
         "`link:` stands at the top level, exceptions under `links:`",
     ),
-    ("bandwidth", "write `uplink`"),
+    ("bandwidth", "write `uplink` and `downlink`"),
     ("label", "write `labels`"),
 ];
 
@@ -59,6 +59,21 @@ const UPLINK: Key = key(
     "uplink",
     Kind::BitRate,
     "Access link towards the network, shared by all flows of the node.",
+);
+const DOWNLINK: Key = key(
+    "downlink",
+    Kind::BitRate,
+    "Access link towards the node, shared by all flows to it.",
+);
+const NETWORKS: Key = key(
+    "networks",
+    networks::PLACES,
+    "The networks that the node is in, the primary one first; the only one unless said.",
+);
+const FORWARD: Key = key(
+    "forward",
+    Kind::Flag,
+    "Whether the node passes packets on between its networks.",
 );
 const SERVICE_KEY: Key = key(
     "service",
@@ -94,7 +109,10 @@ pub const SERVER: Shape = Shape {
             "HTTP key-value and file service.",
         ),
         COUNT,
+        NETWORKS,
+        FORWARD,
         UPLINK,
+        DOWNLINK,
         SERVICE_KEY,
         DATA,
         key(
@@ -115,7 +133,10 @@ pub const CLIENT: Shape = Shape {
     keys: &[
         key("role", Kind::Word(&["client"]), "Load generator."),
         COUNT,
+        NETWORKS,
+        FORWARD,
         UPLINK,
+        DOWNLINK,
         LOAD_KEY,
         LABELS,
     ],
@@ -133,7 +154,10 @@ pub const PEER: Shape = Shape {
             "Serves its share of the keys and asks for all of them.",
         ),
         COUNT,
+        NETWORKS,
+        FORWARD,
         UPLINK,
+        DOWNLINK,
         SERVICE_KEY,
         DATA,
         PORT_KEY,
@@ -154,7 +178,10 @@ pub const IMAGE: Shape = Shape {
             "Any image; it has to be on the engine already.",
         ),
         COUNT,
+        NETWORKS,
+        FORWARD,
         UPLINK,
+        DOWNLINK,
         key(
             "command",
             Kind::Either(&[

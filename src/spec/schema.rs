@@ -131,6 +131,7 @@ fn kind(kind: &Kind) -> Value {
         Kind::Integer(low, high) => {
             or_template(json!({ "type": "integer", "minimum": low, "maximum": high }))
         }
+        Kind::Flag => or_template(json!({ "type": "boolean" })),
         Kind::Time => reference("time"),
         Kind::BitRate => reference("bit-rate"),
         Kind::Share => reference("share"),

@@ -6,10 +6,13 @@ use super::selector::Selection;
 use super::source::{Span, Spanned};
 use crate::fault::{Kind, Params};
 use crate::id::Name;
-use crate::link::LinkProperties;
-use crate::units::{BitRate, Ratio};
+use crate::link::{
+    Distribution, GilbertElliott, LinkMtu, LinkProperties, Reorder, Trace, TraceIndex,
+};
+use crate::units::{BitRate, ByteSize, Ratio};
 use netlab_protocol::role::{Data, File, Load, Service};
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 /// A topology file. What could not be read is missing, and was reported.
@@ -21,6 +24,12 @@ pub struct Topology {
     pub seed: u64,
     /// `link`: every pair.
     pub link: LinkChange,
+    /// Recorded capacities that links name.
+    pub traces: Vec<Trace>,
+    /// `networks`, in the file's order; the one of a file that names none.
+    pub networks: Vec<NetworkSpec>,
+    /// Whether all of `networks` could be read.
+    pub networks_complete: bool,
     /// `nodes`, in the file's order.
     pub nodes: Vec<NodeSpec>,
     /// Whether all names of `nodes` could be read.
@@ -28,25 +37,64 @@ pub struct Topology {
     /// `links`, in the file's order.
     pub links: Vec<LinkSpec>,
     /// `overlay`.
-    pub overlay: Overlay,
+    pub overlay: Edges,
     /// `scenario`.
     pub scenario: Option<ScenarioSpec>,
 }
 
-/// Which peers know each other.
+/// One entry of `networks`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Overlay {
+pub struct NetworkSpec {
+    /// Its key; `lab` where the file names none.
+    pub name: Spanned<Name>,
+    /// `link`, laid over the lab's.
+    pub link: LinkChange,
+    /// IPv4 address and prefix length.
+    pub v4: Option<Spanned<(Ipv4Addr, u8)>>,
+    /// IPv6 address and prefix length.
+    pub v6: Option<Spanned<(Ipv6Addr, u8)>>,
+    /// Which members have a wire.
+    pub edges: Edges,
+    /// `reach: adjacent`.
+    pub adjacent: bool,
+}
+
+/// The networks of a node.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Places {
+    /// Not said.
+    Only,
+    /// These, the first of which is the primary.
+    These(Vec<PlaceSpec>),
+    /// Said, and refused.
+    Unreadable,
+}
+
+/// A place in a network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlaceSpec {
+    /// Which.
+    pub network: Spanned<Name>,
+    /// Fixed addresses of the replicas, in order; or none.
+    pub v4: Vec<Spanned<Ipv4Addr>>,
+    /// Fixed addresses of the replicas, in order; or none.
+    pub v6: Vec<Spanned<Ipv6Addr>>,
+}
+
+/// Which nodes are beside each other: peers that know each other, members that have a wire.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edges {
     /// The shape's word and its parameters.
     pub shape: ShapeSpec,
-    /// The peer in the middle of a star.
+    /// The node in the middle of a star.
     pub hub: Option<Selection>,
     /// Where it is written.
     pub span: Span,
 }
 
-impl Default for Overlay {
-    fn default() -> Overlay {
-        Overlay {
+impl Default for Edges {
+    fn default() -> Edges {
+        Edges {
             shape: ShapeSpec::Full,
             hub: None,
             span: Span::default(),
@@ -89,8 +137,14 @@ pub struct NodeSpec {
     pub count: Count,
     /// Words that select it.
     pub labels: Vec<String>,
-    /// Access link.
+    /// `networks`.
+    pub places: Places,
+    /// Where `forward: true` stands.
+    pub forward: Option<Span>,
+    /// Access link, towards the network.
     pub uplink: Option<BitRate>,
+    /// Access link, towards the node.
+    pub downlink: Option<BitRate>,
     /// The word for what it is (`server`, …, `image`), when that could be read.
     pub role: Option<&'static str>,
     /// What it runs.
@@ -162,28 +216,102 @@ pub struct LinkChange {
     /// One-way delay.
     pub delay: Option<Duration>,
     /// Jitter.
-    pub jitter: Option<Duration>,
-    /// Loss.
-    pub loss: Option<Ratio>,
+    pub jitter: Option<Jitter>,
+    /// How the jitter is distributed.
+    pub distribution: Option<Distribution>,
+    /// Loss of every kind.
+    pub loss: Option<Loss>,
     /// Rate.
     pub rate: Option<BitRate>,
+    /// Bytes that pass before the rate holds.
+    pub burst: Option<ByteSize>,
+    /// Bytes that may wait for the rate.
+    pub queue: Option<ByteSize>,
+    /// Recorded capacity.
+    pub trace: Option<TraceIndex>,
+    /// Packets with a wrong bit.
+    pub corrupt: Option<Correlated>,
+    /// Packets that arrive twice.
+    pub duplicate: Option<Correlated>,
+    /// Packets that overtake; a share of zero: none.
+    pub reorder: Option<Reorder>,
+    /// Largest packet.
+    pub mtu: Option<LinkMtu>,
     /// Where they are written.
     pub span: Span,
 }
 
+/// `jitter`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Jitter {
+    /// How much.
+    pub time: Duration,
+    /// With the packet before.
+    pub correlation: Ratio,
+}
+
+/// `corrupt`, `duplicate`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Correlated {
+    /// How many.
+    pub share: Ratio,
+    /// With the packet before.
+    pub correlation: Ratio,
+}
+
+/// `loss`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Loss {
+    /// How much, at random.
+    pub share: Ratio,
+    /// With the packet before.
+    pub correlation: Ratio,
+    /// One of so many; 0: none.
+    pub every: u32,
+    /// In bursts.
+    pub bursts: Option<GilbertElliott>,
+}
+
 impl LinkChange {
-    /// `properties` with what is said here; properties that topologies cannot say stay.
-    #[allow(
-        clippy::needless_update,
-        reason = "there may be more properties than the file has keys"
-    )]
+    /// `properties` with what is said here.
     pub fn over(&self, properties: &LinkProperties) -> LinkProperties {
+        let before = *properties;
+        let jitter = self.jitter.unwrap_or(Jitter {
+            time: before.jitter,
+            correlation: before.jitter_correlation,
+        });
+        let loss = self.loss.unwrap_or(Loss {
+            share: before.loss,
+            correlation: before.loss_correlation,
+            every: before.loss_every,
+            bursts: before.loss_bursts,
+        });
         LinkProperties {
-            delay: self.delay.unwrap_or(properties.delay),
-            jitter: self.jitter.unwrap_or(properties.jitter),
-            loss: self.loss.unwrap_or(properties.loss),
-            rate: self.rate.or(properties.rate),
-            ..*properties
+            delay: self.delay.unwrap_or(before.delay),
+            jitter: jitter.time,
+            jitter_correlation: jitter.correlation,
+            distribution: self.distribution.unwrap_or(before.distribution),
+            loss: loss.share,
+            loss_correlation: loss.correlation,
+            loss_every: loss.every,
+            loss_bursts: loss.bursts,
+            duplicate: self.duplicate.map_or(before.duplicate, |said| said.share),
+            duplicate_correlation: self
+                .duplicate
+                .map_or(before.duplicate_correlation, |said| said.correlation),
+            corrupt: self.corrupt.map_or(before.corrupt, |said| said.share),
+            corrupt_correlation: self
+                .corrupt
+                .map_or(before.corrupt_correlation, |said| said.correlation),
+            reorder: match self.reorder {
+                Some(said) => Some(said).filter(|reorder| reorder.share.0 > 0.0),
+                None => before.reorder,
+            },
+            rate: self.rate.or(before.rate),
+            rate_burst: self.burst.or(before.rate_burst),
+            queue: self.queue.or(before.queue),
+            trace: self.trace.or(before.trace),
+            mtu: self.mtu.or(before.mtu),
         }
     }
 }
@@ -195,6 +323,8 @@ pub struct LinkSpec {
     pub ends: Ends,
     /// What about them.
     pub change: LinkChange,
+    /// `network`: in no other.
+    pub network: Option<Spanned<Name>>,
     /// From a table, whose diagonal may name one node twice.
     pub of_table: bool,
 }

@@ -115,10 +115,10 @@ fn figures() {
     drop((clean, bare));
     let (fabric, [a, b, _c]) = lab(3, delayed(2));
     println!("declared RTT 4 ms: TCP {:.2} Gbit/s", throughput(&a, &b));
-    let (lag, own) = (fabric.lag().unwrap(), fabric.delays(A, B).unwrap());
+    let (lag, own) = (fabric.lag().unwrap(), fabric.delays(NETWORK, A, B).unwrap());
     let (p50, p99) = round_trips(&a, &b, Duration::ZERO);
     let lag = fabric.lag().unwrap().since(&lag);
-    let own = fabric.delays(A, B).unwrap().since(&own);
+    let own = fabric.delays(NETWORK, A, B).unwrap().since(&own);
     println!(
         "declared RTT 4 ms: p50 {p50:?} p99 {p99:?}; on the link p50 {:?} p99 {:?}; lag p50 {:?} p99 {:?} p99.5 {:?} max {:?}, {:?}",
         own.quantile(0.5),

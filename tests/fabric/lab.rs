@@ -1,8 +1,10 @@
 //! Namespaces, addresses and a small lab for the fabric's tests.
 
 use netlab::fabric::wire::{WireSpec, wire};
-use netlab::fabric::{Config, Fabric, LinkCounters, NodeConfig, Tun};
-use netlab::id::NodeIndex;
+use netlab::fabric::{
+    Config, Fabric, InterfaceConfig, LinkCounters, NetworkConfig, NodeConfig, Reach, Tun, Wires,
+};
+use netlab::id::{NetworkIndex, NodeIndex};
 use netlab::link::LinkProperties;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -11,6 +13,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+pub const NETWORK: NetworkIndex = NetworkIndex(0);
 pub const A: NodeIndex = NodeIndex(0);
 pub const B: NodeIndex = NodeIndex(1);
 pub const C: NodeIndex = NodeIndex(2);
@@ -115,21 +118,33 @@ pub fn delayed(ms: u64) -> LinkProperties {
 pub fn config(nodes: u32, default_link: LinkProperties) -> Config {
     let node = |i| NodeConfig {
         name: format!("node-{i}"),
-        v4: four(NodeIndex(i)),
-        v6: six(NodeIndex(i)),
+        forward: false,
+        interfaces: vec![InterfaceConfig {
+            network: NETWORK,
+            v4: four(NodeIndex(i)),
+            v6: six(NodeIndex(i)),
+        }],
         uplink: None,
+        downlink: None,
     };
     let all = (0..nodes).map(NodeIndex).collect();
     Config {
         seed: 7,
+        networks: vec![NetworkConfig {
+            name: "lab".to_owned(),
+            v4: (Ipv4Addr::new(10, 77, 0, 0), 16),
+            v6: (Ipv6Addr::from(0xfd77 << 112), 64),
+            resolver: (
+                Ipv4Addr::new(10, 77, 0, 1),
+                Ipv6Addr::from((0xfd77 << 112) + 1),
+            ),
+            wires: Wires::Full,
+            reach: Reach::Routed,
+            default_link,
+            links: Vec::new(),
+        }],
         nodes: (0..nodes).map(node).collect(),
-        resolver: (
-            Ipv4Addr::new(10, 77, 0, 1),
-            Ipv6Addr::from((0xfd77 << 112) + 1),
-        ),
         names: BTreeMap::from([("node".to_owned(), all)]),
-        default_link,
-        links: Vec::new(),
     }
 }
 
@@ -138,7 +153,7 @@ pub fn lab(nodes: u32, default_link: LinkProperties) -> (Fabric, [Namespace; 3])
     let fabric = Fabric::start(config(nodes, default_link)).unwrap();
     let wired = [A, B, C].map(|node| {
         let namespace = Namespace::new();
-        fabric.attach(node, namespace.wire(node)).unwrap();
+        fabric.attach(node, NETWORK, namespace.wire(node)).unwrap();
         namespace
     });
     (fabric, wired)

@@ -9,6 +9,8 @@
 mod figures;
 mod harm;
 mod lab;
+mod networks;
+mod reconfigure;
 
 use lab::*;
 use netlab::fabric::LinkChange;
@@ -108,6 +110,7 @@ fn a_cut_is_silence_and_heals() {
     let socket = a.udp(4000);
     let mut bytes = [0; 8];
     let cut = |down| LinkChange {
+        network: NETWORK,
         from: A,
         to: B,
         properties: delayed(1),
@@ -179,6 +182,7 @@ fn a_set_of_a_hundred_changes_is_atomic() {
     }
     let (fabric, [a, _b, _c]) = lab(103, LinkProperties::default());
     let change = |to, down| LinkChange {
+        network: NETWORK,
         from: A,
         to,
         properties: LinkProperties::default(),
@@ -255,10 +259,10 @@ fn loss_is_within_the_binomial_interval_and_repeats() {
     assert_eq!(lost[0], lost[1]);
 }
 
-/// 20 Mbit/s, datagrams of 1000 bytes on the wire: one every 400 µs. The sender keeps the queue
-/// full, so the link is never idle; arrivals may be late, never early.
+/// 20 Mbit/s, datagrams of 1000 bytes on the wire: one every 400 µs. However slow the host is, nothing
+/// arrives before its turn, and more than the queue holds at once is dropped.
 #[test]
-fn rate_is_as_declared() {
+fn a_rate_is_never_exceeded() {
     if !able() {
         return;
     }
@@ -268,35 +272,27 @@ fn rate_is_as_declared() {
         ..LinkProperties::default()
     };
     let (fabric, [a, b, _c]) = lab(3, limited);
-    let receiver = b.udp(9);
-    let sender = std::thread::spawn(move || {
-        let (socket, end) = (a.udp(4000), Instant::now() + Duration::from_secs(2));
-        while Instant::now() < end {
-            let _ = socket.send_to(&[0; 972], v4(B, 9));
-            std::thread::sleep(Duration::from_micros(100));
-        }
-        a
-    });
-    let (mut bytes, mut count) = ([0; 2048], 0_u32);
-    receiver.recv(&mut bytes).unwrap();
+    let (receiver, socket) = (b.udp(9), a.udp(4000));
     let begin = Instant::now();
-    while begin.elapsed() < Duration::from_millis(1500) {
-        receiver.recv(&mut bytes).unwrap();
-        count += 1;
+    // The queue holds 100 packets (20 Mbit/s × 40 ms): it is full when more come in 40 ms.
+    eventually("the queue is full", || {
+        for _ in 0..500 {
+            socket.send_to(&[0; 972], v4(B, 9)).unwrap();
+        }
+        counted(&fabric, A, B).is_some_and(|c| c.dropped.queue > 0)
+    });
+    for arrived in 1..=60 {
+        receiver.recv(&mut [0; 2048]).unwrap();
+        // The first was sent after the beginning, each takes its time behind it; a socket holds 90.
+        let earliest = Duration::from_millis(20) + arrived * Duration::from_micros(400);
+        assert!(begin.elapsed() >= earliest, "{arrived} packets too early");
     }
-    let rate = f64::from(count) * 8000.0 / begin.elapsed().as_secs_f64() / 20e6;
-    println!("rate: {:.2} % of the declared one", rate * 100.0);
-    assert!(
-        counted(&fabric, A, B).unwrap().dropped.queue > 0,
-        "the queue was never full"
-    );
-    // The first arrival may itself have been late, and the rest catch up: allow 10 ms of 1.5 s.
-    assert!(rate <= 1.01, "{rate}");
-    assert!(
-        rate >= 0.8,
-        "the host is far too slow, or the rate is wrong: {rate}"
-    );
-    drop(sender.join().unwrap());
+    eventually("all settled", || {
+        counted(&fabric, A, B).is_some_and(|c| c.under_way == 0)
+    });
+    let c = counted(&fabric, A, B).unwrap();
+    assert!(c.packets >= 100 && c.dropped.total() == c.dropped.queue);
+    println!("{} carried, {} dropped", c.packets, c.dropped.queue);
 }
 
 #[test]
@@ -344,7 +340,7 @@ fn a_lost_device_is_reported_once_and_can_be_replaced() {
     drop((b, c));
     assert_eq!(reports.recv_timeout(PATIENCE), Ok(B));
     let again = Namespace::new();
-    fabric.attach(B, again.wire(B)).unwrap();
+    fabric.attach(B, NETWORK, again.wire(B)).unwrap();
     echo(again.udp(9));
     let socket = a.udp(4000);
     socket.send_to(&[1; 8], v4(B, 9)).unwrap();
@@ -372,7 +368,7 @@ fn the_device_is_as_specified_and_its_drops_are_seen() {
     for _ in 0..10_050 {
         let _ = socket.send_to(&[0; 8], v4(B, 9));
     }
-    fabric.attach(A, tun).unwrap();
+    fabric.attach(A, NETWORK, tun).unwrap();
     let (node, dropped) = fabric.undeclared_drops().unwrap()[0];
     assert!(node == A && (50..70).contains(&dropped), "{dropped}");
     eventually("the rest is read", || {

@@ -54,6 +54,7 @@ pub fn lab(lab: &str, nodes: Vec<(&str, Program)>) -> Lab {
                 }],
                 forward: false,
                 uplink: None,
+                downlink: None,
                 program,
             }
         });
@@ -61,6 +62,7 @@ pub fn lab(lab: &str, nodes: Vec<(&str, Program)>) -> Lab {
         format: FORMAT,
         name: name(lab),
         seed: 7,
+        traces: Vec::new(),
         networks: vec![Network::implicit(Links {
             default: LinkProperties::default(),
             others: Vec::new(),

@@ -2,6 +2,11 @@
 //! record that are independent of the library (the ruler must not be made by what it measures).
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../../images/node/tests/support/host.rs"]
+mod host;
+
+pub use host::steady;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -68,35 +68,37 @@ fn what_is_too_large_or_no_http_is_refused() {
 /// One worker of 1 s and one place: whoever waits there and hangs up makes room for the next.
 #[test]
 fn who_hangs_up_frees_the_place_in_the_queue() {
-    let port = free_port();
-    let mut lab = Lab::new(Role::Server(server(
-        port,
-        service(1_000, 1, 1),
-        Data::Memory,
-    )));
-    let request = b"GET /keys/a HTTP/1.1\r\nhost: x\r\n\r\n";
-    let mut served = connect(port);
-    served.write_all(request).unwrap();
-    let mut waits = connect(port);
-    waits.write_all(request).unwrap();
-    // Both are in, so there is no place; the server says so before a worker is free.
-    lab.until(|lab, _| lab.last.is_some());
-    let mut first = http(port, "GET", "/keys/a", "").0;
-    while first != 503 {
-        // The two were served meanwhile: fill the server again.
-        served = connect(port);
+    steady(|| {
+        let port = free_port();
+        let mut lab = Lab::new(Role::Server(server(
+            port,
+            service(1_000, 1, 1),
+            Data::Memory,
+        )));
+        let request = b"GET /keys/a HTTP/1.1\r\nhost: x\r\n\r\n";
+        let mut served = connect(port);
         served.write_all(request).unwrap();
-        waits = connect(port);
+        let mut waits = connect(port);
         waits.write_all(request).unwrap();
-        first = http(port, "GET", "/keys/a", "").0;
-    }
-    drop(waits);
-    let mut tries = 0;
-    while http(port, "GET", "/keys/a", "").0 == 503 {
-        tries += 1;
-        assert!(tries < 100, "the place is not freed");
-    }
-    drop(served);
+        // Both are in, so there is no place; the server says so before a worker is free.
+        lab.until(|lab, _| lab.last.is_some());
+        let mut first = http(port, "GET", "/keys/a", "").0;
+        while first != 503 {
+            // The two were served meanwhile: fill the server again.
+            served = connect(port);
+            served.write_all(request).unwrap();
+            waits = connect(port);
+            waits.write_all(request).unwrap();
+            first = http(port, "GET", "/keys/a", "").0;
+        }
+        drop(waits);
+        let mut tries = 0;
+        while http(port, "GET", "/keys/a", "").0 == 503 {
+            tries += 1;
+            assert!(tries < 100, "the place is not freed");
+        }
+        drop(served);
+    });
 }
 
 #[test]
@@ -141,16 +143,18 @@ fn acknowledged_writes_outlive_a_killed_process_and_a_torn_record() {
 
 #[test]
 fn sigterm_ends_it_at_once_with_a_last_report() {
-    let port = free_port();
-    let mut lab = Lab::new(Role::Server(server(port, service(0, 1, 10), Data::Memory)));
-    assert_eq!(http(port, "PUT", "/keys/a", "x").0, 201);
-    let begin = std::time::Instant::now();
-    lab.signal("TERM");
-    while lab.next().is_some() {}
-    assert_eq!(lab.sample("keys_held"), 1.0);
-    let (status, said) = lab.ended();
-    assert!(status.success(), "{said}");
-    assert!(begin.elapsed().as_secs() < 2);
+    steady(|| {
+        let port = free_port();
+        let mut lab = Lab::new(Role::Server(server(port, service(0, 1, 10), Data::Memory)));
+        assert_eq!(http(port, "PUT", "/keys/a", "x").0, 201);
+        let begin = std::time::Instant::now();
+        lab.signal("TERM");
+        while lab.next().is_some() {}
+        assert_eq!(lab.sample("keys_held"), 1.0);
+        let (status, said) = lab.ended();
+        assert!(status.success(), "{said}");
+        assert!(begin.elapsed().as_secs() < 2);
+    });
 }
 
 #[test]

@@ -3,6 +3,10 @@
 // Each test program uses its own part of this.
 #![allow(dead_code)]
 
+mod host;
+
+pub use host::steady;
+
 use netlab_protocol::PROTOCOL;
 use netlab_protocol::control::{Configure, Report, ToAgent, ToNode};
 use netlab_protocol::latency::{Op, Outcome};

@@ -1,9 +1,11 @@
-//! `overlay:`, a word or a map.
+//! Shapes of edges, as `overlay:` and networks say them: a word with its parameters.
 
 use super::diagnostic::Diagnostic;
-use super::keys::{Kind, Shape, key};
+use super::fields::Fields;
+use super::keys::{Key, Kind, Shape, key};
 use super::reader::Reader;
-use super::topology::{Overlay, ShapeSpec};
+use super::source::Span;
+use super::topology::{Edges, ShapeSpec};
 use super::tree::{Data, Value};
 use crate::units::Ratio;
 
@@ -22,7 +24,7 @@ pub const SHAPES: &[&str] = &[
 const DEGREES: (u64, u64) = (1, 100);
 /// What `children` and `width` may be.
 const SIZES: (u64, u64) = (1, 1000);
-/// Neighbours of each in a random or small-world overlay.
+/// Neighbours of each in a random or small-world graph.
 const DEGREE: u32 = 4;
 /// Children of each in a tree.
 const CHILDREN: u32 = 2;
@@ -42,26 +44,10 @@ const MAP: Shape = Shape {
             Kind::Nodes,
             "The peer in the middle of a star; the first one unless said.",
         ),
-        key(
-            "degree",
-            Kind::Integer(DEGREES.0, DEGREES.1),
-            "Neighbours of each in `random` and `small-world`; 4 unless said.",
-        ),
-        key(
-            "rewire",
-            Kind::Share,
-            "Share of the edges of a `small-world` that are drawn anew; 10% unless said.",
-        ),
-        key(
-            "children",
-            Kind::Integer(SIZES.0, SIZES.1),
-            "Peers below each in a `tree`; 2 unless said.",
-        ),
-        key(
-            "width",
-            Kind::Integer(SIZES.0, SIZES.1),
-            "Peers in a row of a `grid`; the smallest square that holds all unless said.",
-        ),
+        DEGREE_KEY,
+        REWIRE_KEY,
+        CHILDREN_KEY,
+        WIDTH_KEY,
     ],
     needs: &["shape"],
     later: &["seed", "edges", "file"],
@@ -73,6 +59,31 @@ const MAP: Shape = Shape {
     ],
 };
 
+/// `degree`.
+pub const DEGREE_KEY: Key = key(
+    "degree",
+    Kind::Integer(DEGREES.0, DEGREES.1),
+    "Neighbours of each in `random` and `small-world`; 4 unless said.",
+);
+/// `rewire`.
+pub const REWIRE_KEY: Key = key(
+    "rewire",
+    Kind::Share,
+    "Share of the edges of a `small-world` that are drawn anew; 10% unless said.",
+);
+/// `children`.
+pub const CHILDREN_KEY: Key = key(
+    "children",
+    Kind::Integer(SIZES.0, SIZES.1),
+    "Nodes below each in a `tree`; 2 unless said.",
+);
+/// `width`.
+pub const WIDTH_KEY: Key = key(
+    "width",
+    Kind::Integer(SIZES.0, SIZES.1),
+    "Nodes in a row of a `grid`; the smallest square that holds all unless said.",
+);
+
 /// Which shape takes which parameter.
 const TAKES: &[(&str, &[&str])] = &[
     ("hub", &["star"]),
@@ -83,23 +94,24 @@ const TAKES: &[(&str, &[&str])] = &[
 ];
 
 impl Reader<'_> {
-    pub(super) fn overlay(&self, value: &Value) -> Overlay {
+    pub(super) fn overlay(&self, value: &Value) -> Edges {
         self.read_overlay(value).unwrap_or_default()
     }
 
-    fn read_overlay(&self, value: &Value) -> Option<Overlay> {
+    fn read_overlay(&self, value: &Value) -> Option<Edges> {
         let what = "an overlay of peers";
         if !matches!(value.data, Data::Map(_)) || self.is_bare_template(value) {
             let word = self.word(value, what, SHAPES)?;
-            return Some(Overlay {
-                shape: shape(word, Parameters::default()),
-                hub: None,
-                span: value.span,
-            });
+            return Some(Edges::of_word(word, value.span));
         }
         let fields = self.fields(value, &MAP, None)?;
         let help = "say which: `{ shape: random, degree: 3 }`";
         let word = self.word(fields.need(self, "shape", help)?, what, SHAPES)?;
+        Some(self.edges(word, &fields, value.span))
+    }
+
+    /// The shape `word` with the parameters that stand in `fields`.
+    pub(super) fn edges(&self, word: &str, fields: &Fields<'_>, span: Span) -> Edges {
         for (parameter, shapes) in TAKES {
             if let (Some(entry), false) = (fields.entry(parameter), shapes.contains(&word)) {
                 let message = format!("`{parameter}` means nothing to `{word}`");
@@ -123,11 +135,22 @@ impl Reader<'_> {
             width: small("width", SIZES),
         };
         let hub = fields.get("hub").map(|v| self.selection(v));
-        Some(Overlay {
+        Edges {
             shape: shape(word, parameters),
             hub: hub.flatten(),
-            span: value.span,
-        })
+            span,
+        }
+    }
+}
+
+impl Edges {
+    /// The shape of this word with the parameters that nobody said.
+    pub(super) fn of_word(word: &str, span: Span) -> Edges {
+        Edges {
+            shape: shape(word, Parameters::default()),
+            hub: None,
+            span,
+        }
     }
 }
 

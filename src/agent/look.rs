@@ -1,0 +1,143 @@
+//! What is asked about links and packets: the state of links, and captures.
+//!
+//! Owns how names become indices and counters become rows, and the captures under way. Must not
+//! change the lab.
+
+use super::core::{Action, Core};
+use super::driver::{Driver, Outgoing};
+use crate::engine::Engine;
+use crate::fabric::capture::{Capture, Filter};
+use crate::fabric::{Dropped, FabricError, LinkState};
+use crate::id::NodeIndex;
+use crate::record::look::{Captured, DroppedPackets, LINKS_PER_REPLY, LinkRow};
+use crate::record::stream::Reply;
+use std::io::{self, Write};
+use tokio::sync::mpsc;
+
+/// Captures at once.
+const CAPTURES: usize = 8;
+
+impl Core {
+    /// Captures, or says which name is unknown.
+    pub(super) fn asked_to_capture(&mut self, client: u64, of: &Captured, most: u64) {
+        let node = |name: &String| self.lab.node(name).ok_or_else(|| name.clone());
+        let filter = match of {
+            Captured::Lab => Ok(Filter::All),
+            Captured::Node(name) => node(name).map(Filter::Node),
+            Captured::Between(a, b) => node(a).and_then(|a| node(b).map(|b| Filter::Between(a, b))),
+        };
+        match filter {
+            Ok(filter) => self.act(Action::Capture {
+                client,
+                filter,
+                most,
+            }),
+            Err(name) => {
+                let why = format!("the lab has no node `{name}`");
+                self.reply(client, Reply::Refused { why }, true);
+            }
+        }
+    }
+
+    fn row(&self, state: &LinkState) -> LinkRow {
+        let counters = &state.counters;
+        let (from, to) = (counters.from, counters.to);
+        let network = &self.lab.networks[counters.network.at()];
+        let name = |node: NodeIndex| self.lab.nodes[node.at()].name.to_string();
+        let micros = |time: Option<std::time::Duration>| time.map(|t| t.as_micros() as u64);
+        LinkRow {
+            network: network.name.to_string(),
+            from: name(from),
+            to: name(to),
+            declared: *network.links.get(from, to),
+            down: self.links_down.contains(&(from, to)),
+            packets: counters.packets,
+            bytes: counters.bytes,
+            dropped: causes(&counters.dropped),
+            duplicated: counters.duplicated,
+            corrupted: counters.corrupted,
+            queue_bytes: counters.queue_bytes,
+            under_way: counters.under_way,
+            delay_p50_us: micros(state.p50),
+            delay_p99_us: micros(state.p99),
+        }
+    }
+}
+
+fn causes(dropped: &Dropped) -> DroppedPackets {
+    DroppedPackets {
+        loss: dropped.loss,
+        down: dropped.down,
+        mtu: dropped.mtu,
+        queue: dropped.queue,
+        receiver: dropped.no_port + dropped.device,
+    }
+}
+
+impl<E: Engine + 'static> Driver<E> {
+    /// Tells a client what links carried.
+    pub(super) fn tell_links(&mut self, client: u64) -> Result<(), FabricError> {
+        let states = self.fabric.links()?;
+        let rows: Vec<LinkRow> = states.iter().map(|state| self.core.row(state)).collect();
+        let mut parts = rows.chunks(LINKS_PER_REPLY).peekable();
+        if parts.peek().is_none() {
+            let none = Reply::Links {
+                rows: Vec::new(),
+                more: false,
+            };
+            self.reply(client, none, true);
+        }
+        while let Some(part) = parts.next() {
+            let more = parts.peek().is_some();
+            let rows = part.to_vec();
+            self.reply(client, Reply::Links { rows, more }, !more);
+        }
+        Ok(())
+    }
+
+    /// Writes packets to a client until it says no more.
+    pub(super) fn capture(
+        &mut self,
+        client: u64,
+        filter: Filter,
+        most: u64,
+    ) -> Result<(), FabricError> {
+        self.captures.retain(|(_, capture)| !capture.is_over());
+        if self.captures.len() >= CAPTURES {
+            let why = format!("{CAPTURES} captures are under way: end one of them");
+            self.reply(client, Reply::Refused { why }, true);
+            return Ok(());
+        }
+        self.reply(client, Reply::Capturing, false);
+        // From here on only the capture holds the client: its end is the end of the connection.
+        if let Some(client_end) = self.clients.remove(&client) {
+            let capture = self.fabric.capture(filter, most, Pipe(client_end))?;
+            self.captures.push((client, capture));
+        }
+        Ok(())
+    }
+
+    /// Ends the capture of a client that says no more; what was seen is written before.
+    pub(super) fn end_capture(&mut self, client: u64) {
+        self.captures.retain(|(whose, _)| *whose != client);
+    }
+}
+
+/// Captures under way, with the clients they are for.
+pub(super) type Captures = Vec<(u64, Capture)>;
+
+/// The way of a capture's bytes to its client. Waits for a slow one: the capture's own bounded queue
+/// loses packets then, which the file says.
+struct Pipe(mpsc::Sender<Outgoing>);
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let sent = self.0.blocking_send(Outgoing::Bytes(bytes.to_vec()));
+        sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
