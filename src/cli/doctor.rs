@@ -88,6 +88,7 @@ async fn fits(
             "available": available,
             "lines": lines,
         })),
+        Format::Csv => table::csv(&lines),
         Format::Table => fit_table(&lines, context.terminal.out),
     };
     context.terminal.print(&text)?;

@@ -111,7 +111,7 @@ enum Command {
     Validate(validate::Arguments),
     /// Print the operations that `up` would perform
     Plan(plan::Arguments),
-    /// Draw a lab without an engine: SVG, Mermaid, DOT, or what every pair of nodes has between it
+    /// Draw a lab, or print the matrix of its links, without an engine
     Graph(graph::Arguments),
     /// Check what this host and engine can do, with the cure for what they cannot
     Doctor(doctor::Arguments),

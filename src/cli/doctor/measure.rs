@@ -109,7 +109,7 @@ async fn with_lab(
         memory: before.memory.unwrap_or_default(),
         cores: std::cmp::max(1, engine.describe().await?.cores).unsigned_abs(),
     };
-    let start = spent.get() / nodes.max(1) as u32 / nodes.min(CONCURRENCY).max(1) as u32;
+    let start = spent.get() / nodes.max(1) as u32 / nodes.clamp(1, CONCURRENCY) as u32;
     let took = begun.elapsed();
     Ok((measured(start, took, &first, &second)?, available))
 }

@@ -15,6 +15,9 @@ const ONE_BY_ONE: (usize, usize) = (10, 30);
 /// Links of their own that are drawn; where there are more, only those of whole groups are.
 const LINKS: usize = 24;
 
+/// Two nodes, or two groups, in ascending order.
+type Pair = (usize, usize);
+
 /// Adds all edges of `lab`, and notes on those that are not drawn.
 pub(super) fn add(picture: &mut Picture, lab: &Lab) {
     for network in &lab.networks {
@@ -105,7 +108,16 @@ fn requests(
         return;
     };
     let targets = resolve(&client.targets, places);
-    let few = members.len() <= ONE_BY_ONE.0 && members.len() * targets.len() <= ONE_BY_ONE.1;
+    // Lines from one network to another would lie on each other.
+    let near = |to: &usize| {
+        let networks = &picture.nodes[*to].networks;
+        networks
+            .iter()
+            .any(|network| picture.nodes[first].networks.contains(network))
+    };
+    let few = members.len() <= ONE_BY_ONE.0
+        && members.len() * targets.len() <= ONE_BY_ONE.1
+        && targets.iter().all(near);
     let ends = match few || members.len() == 1 {
         true => members.iter().map(|&at| End::Node(at)).collect(),
         false => vec![End::Group(group)],
@@ -134,7 +146,7 @@ fn whole_groups(picture: &Picture, targets: &[usize], few: bool) -> Vec<End> {
 }
 
 /// Unordered pairs of a network that differ from its default, with what they are in words.
-fn own_links(network: &Network) -> BTreeMap<(usize, usize), String> {
+fn own_links(network: &Network) -> BTreeMap<Pair, String> {
     let links = &network.links;
     let mut found = BTreeMap::new();
     for link in &links.others {
@@ -151,7 +163,7 @@ fn own_links(network: &Network) -> BTreeMap<(usize, usize), String> {
 
 fn links(picture: &mut Picture, network: &Network) {
     let mut own = own_links(network);
-    let mut sorts: BTreeMap<(usize, usize), Vec<((usize, usize), String)>> = BTreeMap::new();
+    let mut sorts: BTreeMap<Pair, Vec<(Pair, String)>> = BTreeMap::new();
     for (&(a, b), text) in &own {
         let groups = (picture.nodes[a].group, picture.nodes[b].group);
         sorts

@@ -21,6 +21,8 @@ const ROWS: f64 = 74.0;
 const FRAME: f64 = 24.0;
 /// Height of a heading.
 const HEAD: f64 = 26.0;
+/// Nodes that all know each other stand in a circle up to here.
+const CIRCLE: usize = 40;
 /// The widest row of blocks.
 const WIDEST: f64 = 1120.0;
 
@@ -197,7 +199,8 @@ fn one(
     let graph = picture.graph(members, kind);
     let group = &picture.groups[picture.nodes[members[0]].group];
     let shape = match group.all_know && kind == EdgeKind::Knows {
-        true => Shape::Circle((0..members.len()).collect()),
+        true if members.len() <= CIRCLE => Shape::Circle((0..members.len()).collect()),
+        true => Shape::Rows,
         false => place::shape(&graph),
     };
     let (name, number) = widths(picture, members);
@@ -275,7 +278,8 @@ fn stacked(picture: &Picture, members: &[usize], scene: &mut Scene) -> Point {
 
 /// Puts blocks into rows, each in the middle; a row holds one level, or a part of it.
 fn rows_of(drawn: Vec<(usize, Scene, Point)>, scene: &mut Scene) -> Point {
-    let mut rows: Vec<(usize, f64, Vec<(Scene, Point)>)> = Vec::new();
+    type Row = (usize, f64, Vec<(Scene, Point)>);
+    let mut rows: Vec<Row> = Vec::new();
     for (level, inside, size) in drawn {
         match rows.last_mut() {
             Some((of, wide, row)) if *of == level && *wide + GAP + size.0 <= WIDEST => {

@@ -1,8 +1,9 @@
 //! What a packet meets between every ordered pair of nodes, as declared: round trip, loss, bottleneck
 //! and, where it passes others, the way.
 
-use crate::id::{NetworkIndex, NodeIndex};
+use crate::id::NodeIndex;
 use crate::lab::Lab;
+use crate::lab::route::{self, Routes};
 use crate::link::LinkProperties;
 use crate::units::BitRate;
 use netlab_protocol::duration;
@@ -43,18 +44,19 @@ struct Hop<'a> {
 
 /// All ordered pairs, in the lab's order.
 pub fn matrix(lab: &Lab) -> Vec<Row> {
+    let routes = Routes::new(lab);
     let n = lab.nodes.len() as u32;
     let pairs = (0..n).flat_map(|a| (0..n).filter(move |b| *b != a).map(move |b| (a, b)));
     pairs
-        .map(|(a, b)| row(lab, NodeIndex(a), NodeIndex(b)))
+        .map(|(a, b)| row(lab, &routes, NodeIndex(a), NodeIndex(b)))
         .collect()
 }
 
-fn row(lab: &Lab, from: NodeIndex, to: NodeIndex) -> Row {
+fn row(lab: &Lab, routes: &Routes<'_>, from: NodeIndex, to: NodeIndex) -> Row {
     let name = |node: NodeIndex| lab.nodes[node.at()].name.to_string();
-    let there = way(lab, from, to);
+    let there = way(lab, routes, from, to);
     let delay = |hops: &[Hop<'_>]| hops.iter().map(|hop| hop.link.delay).sum::<Duration>();
-    let back = there.as_ref().and_then(|_| way(lab, to, from));
+    let back = there.as_ref().and_then(|_| way(lab, routes, to, from));
     let rtt = there
         .as_ref()
         .zip(back)
@@ -87,13 +89,16 @@ fn loss(link: &LinkProperties) -> f64 {
 }
 
 /// The way that packets take; none: there is none.
-fn way(lab: &Lab, from: NodeIndex, to: NodeIndex) -> Option<Vec<Hop<'_>>> {
-    let shared = |at: &usize| {
-        let network = NetworkIndex(*at as u32);
-        let inside = |node: NodeIndex| lab.nodes[node.at()].interface(network).is_some();
-        inside(from) && inside(to) && lab.networks[*at].wires.has(from, to)
+fn way<'a>(
+    lab: &'a Lab,
+    routes: &Routes<'_>,
+    from: NodeIndex,
+    to: NodeIndex,
+) -> Option<Vec<Hop<'a>>> {
+    let hop = |hop: route::Hop| Hop {
+        from: hop.from,
+        to: hop.to,
+        link: lab.networks[hop.network.at()].links.get(hop.from, hop.to),
     };
-    let at = (0..lab.networks.len()).find(shared)?;
-    let link = lab.networks[at].links.get(from, to);
-    Some(vec![Hop { from, to, link }])
+    Some(routes.path(from, to)?.into_iter().map(hop).collect())
 }

@@ -117,8 +117,8 @@ fn around(graph: &[Vec<usize>]) -> Vec<usize> {
 fn is_grid(graph: &[Vec<usize>], width: usize) -> bool {
     let n = graph.len();
     let wanted = |i: usize| {
-        let left = (i % width > 0).then(|| i - 1);
-        let right = ((i + 1) % width > 0 && i + 1 < n).then_some(i + 1);
+        let left = (!i.is_multiple_of(width)).then(|| i - 1);
+        let right = (!(i + 1).is_multiple_of(width) && i + 1 < n).then_some(i + 1);
         let above = i.checked_sub(width);
         let below = (i + width < n).then_some(i + width);
         let mut all: Vec<usize> = [above, left, right, below].into_iter().flatten().collect();
@@ -319,11 +319,11 @@ fn forces(graph: &[Vec<usize>], w: f64, h: f64) -> Vec<Point> {
     let rounds = 300;
     for round in 0..rounds {
         let mut moved = vec![(0.0, 0.0); n];
-        for a in 0..n {
+        for (a, neighbours) in graph.iter().enumerate() {
             for b in 0..a {
                 push(&at, &mut moved, a, b, |d| length * length / d);
             }
-            for &b in graph[a].iter().filter(|b| **b < a) {
+            for &b in neighbours.iter().filter(|b| **b < a) {
                 push(&at, &mut moved, a, b, |d| -d * d / length);
             }
         }

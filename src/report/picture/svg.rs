@@ -208,7 +208,7 @@ fn draw(out: &mut Out, picture: &Picture, scene: &Scene) {
     let mut edges: Vec<&Edge> = picture.edges.iter().collect();
     edges.sort_by_key(|edge| edge.kind);
     for edge in &edges {
-        line(out, edge, scene);
+        line(out, picture, edge, scene);
     }
     for frame in scene.panels.iter().chain(scene.groups.values()) {
         heading(out, frame);
@@ -230,7 +230,7 @@ fn draw(out: &mut Out, picture: &Picture, scene: &Scene) {
         }
     }
     for edge in edges.iter().filter(|edge| !edge.label.is_empty()) {
-        label(out, edge, scene, &mut taken);
+        label(out, picture, edge, scene, &mut taken);
     }
 }
 
@@ -279,22 +279,56 @@ fn attachments(out: &mut Out, picture: &Picture, scene: &Scene) {
     }
 }
 
-fn rect_of(end: End, scene: &Scene) -> Option<Rect> {
+/// The smallest rectangle around nodes.
+fn around(members: &[usize], scene: &Scene) -> Option<Rect> {
+    let rects = || {
+        members
+            .iter()
+            .filter_map(|at| Some(scene.nodes.get(*at)?.as_ref()?.rect))
+    };
+    let first = rects().next()?;
+    let (x, y) = rects().fold((first.x, first.y), |low, rect| {
+        (low.0.min(rect.x), low.1.min(rect.y))
+    });
+    let far = |high: Point, rect: Rect| (high.0.max(rect.x + rect.w), high.1.max(rect.y + rect.h));
+    let (right, bottom) = rects().fold((x, y), far);
+    Some(Rect {
+        x,
+        y,
+        w: right - x,
+        h: bottom - y,
+    })
+}
+
+fn rect_of(picture: &Picture, end: End, scene: &Scene) -> Option<Rect> {
     match end {
         End::Node(node) => Some(scene.nodes.get(node)?.as_ref()?.rect),
-        End::Group(group) => Some(scene.groups.get(&group)?.rect),
+        End::Group(group) => {
+            let frame = scene.groups.get(&group).map(|frame| frame.rect);
+            frame.or_else(|| around(&picture.groups.get(group)?.members, scene))
+        }
     }
 }
 
 /// Both ends of an edge, outside of what it connects.
-fn ends(edge: &Edge, scene: &Scene) -> Option<(Point, Point)> {
-    let (a, b) = (rect_of(edge.from, scene)?, rect_of(edge.to, scene)?);
+fn ends(picture: &Picture, edge: &Edge, scene: &Scene) -> Option<(Point, Point)> {
+    let (a, b) = (
+        rect_of(picture, edge.from, scene)?,
+        rect_of(picture, edge.to, scene)?,
+    );
     // What has no head ends behind the middle of a card.
     if edge.kind != EdgeKind::Asks && matches!((edge.from, edge.to), (End::Node(_), End::Node(_))) {
         return Some((a.middle(), b.middle()));
     }
     // A line to a frame ends at the side that faces the other end.
     let side = |frame: Rect, other: Rect| {
+        // Beside each other: low, since what connects their networks stands between them.
+        if other.x > frame.x + frame.w {
+            return (frame.x + frame.w, frame.y + frame.h - 8.0);
+        }
+        if other.x + other.w < frame.x {
+            return (frame.x, frame.y + frame.h - 8.0);
+        }
         let (x, y) = other.middle();
         let x = x.clamp(frame.x + 10.0, frame.x + frame.w - 10.0);
         (
@@ -320,8 +354,8 @@ fn ends(edge: &Edge, scene: &Scene) -> Option<(Point, Point)> {
     Some((p, q))
 }
 
-fn line(out: &mut Out, edge: &Edge, scene: &Scene) {
-    let Some((a, b)) = ends(edge, scene) else {
+fn line(out: &mut Out, picture: &Picture, edge: &Edge, scene: &Scene) {
+    let Some((a, b)) = ends(picture, edge, scene) else {
         return;
     };
     let bundle = matches!(edge.from, End::Group(_)) || matches!(edge.to, End::Group(_));
@@ -335,8 +369,8 @@ fn line(out: &mut Out, edge: &Edge, scene: &Scene) {
     }
 }
 
-fn label(out: &mut Out, edge: &Edge, scene: &Scene, taken: &mut Vec<Rect>) {
-    let Some((a, b)) = ends(edge, scene) else {
+fn label(out: &mut Out, picture: &Picture, edge: &Edge, scene: &Scene, taken: &mut Vec<Rect>) {
+    let Some((a, b)) = ends(picture, edge, scene) else {
         return;
     };
     let fault = edge.kind == EdgeKind::Fault;

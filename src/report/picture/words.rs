@@ -121,7 +121,7 @@ fn rest(link: &LinkProperties) -> Vec<String> {
 pub(super) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     let text = match percent {
-        p if p == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         p if p >= 10.0 => format!("{p:.1}"),
         p if p >= 0.1 => format!("{p:.2}"),
         p => format!("{p:.4}"),
