@@ -145,7 +145,14 @@ fn panel(picture: &Picture, network: usize, members: &[usize]) -> Panel {
     let size = if area.full {
         stacked(picture, members, &mut inside)
     } else {
-        one(picture, members, EdgeKind::Wire, (0.0, 0.0), &mut inside)
+        // Whoever is in other networks, too, leaves its place in the shape empty.
+        let inside_of = |node: &usize| picture.nodes[*node].networks.contains(&network);
+        let all: Vec<usize> = (0..picture.nodes.len()).filter(inside_of).collect();
+        let size = one(picture, &all, EdgeKind::Wire, (0.0, 0.0), &mut inside);
+        for node in all.iter().filter(|node| !members.contains(node)) {
+            inside.nodes[*node] = None;
+        }
+        size
     };
     let head = match picture.networks.len() {
         1 => "network".to_owned(),
