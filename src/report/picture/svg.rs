@@ -7,6 +7,7 @@ use super::layout::{self, Frame, NAME, NUMBER, Placed, Rect, SMALL, Scene};
 use super::place::{Form, Point};
 use super::text::{width, xml};
 use super::{Edge, EdgeKind, End, Look, Picture};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Around everything.
@@ -198,6 +199,7 @@ fn draw(out: &mut Out, picture: &Picture, scene: &Scene) {
         out.rect("group", frame.rect, 8.0);
     }
     attachments(out, picture, scene);
+    unframed(out, picture, scene);
     let mut taken: Vec<Rect> = scene
         .nodes
         .iter()
@@ -279,7 +281,23 @@ fn attachments(out: &mut Out, picture: &Picture, scene: &Scene) {
     }
 }
 
-/// The smallest rectangle around nodes.
+/// Lines to a group that has no frame, because a network's shape holds it, get one to end at.
+fn unframed(out: &mut Out, picture: &Picture, scene: &Scene) {
+    let ends = picture.edges.iter().flat_map(|edge| [edge.from, edge.to]);
+    let groups: BTreeSet<usize> = ends
+        .filter_map(|end| match end {
+            End::Group(group) => Some(group).filter(|group| !scene.groups.contains_key(group)),
+            End::Node(_) => None,
+        })
+        .collect();
+    for group in groups {
+        if let Some(rect) = rect_of(picture, End::Group(group), scene) {
+            out.rect("around", rect, 8.0);
+        }
+    }
+}
+
+/// The smallest rectangle around nodes, with a margin.
 fn around(members: &[usize], scene: &Scene) -> Option<Rect> {
     let rects = || {
         members
@@ -293,10 +311,10 @@ fn around(members: &[usize], scene: &Scene) -> Option<Rect> {
     let far = |high: Point, rect: Rect| (high.0.max(rect.x + rect.w), high.1.max(rect.y + rect.h));
     let (right, bottom) = rects().fold((x, y), far);
     Some(Rect {
-        x,
-        y,
-        w: right - x,
-        h: bottom - y,
+        x: x - 8.0,
+        y: y - 8.0,
+        w: right - x + 16.0,
+        h: bottom - y + 16.0,
     })
 }
 

@@ -7,6 +7,7 @@ text { font-family: system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-se
 .page { fill: #ffffff; }
 .panel { fill: #f4f6f8; stroke: #c3ccd5; }
 .group { fill: #ffffff; stroke: #d6dde4; }
+.around { fill: none; stroke: #7c8894; stroke-dasharray: 3 4; }
 .title { font-size: 20px; font-weight: 600; }
 .head { font-size: 13px; font-weight: 600; }
 .quiet, .caption, .label-text, .key { font-size: 11.5px; }
