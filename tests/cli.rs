@@ -119,6 +119,27 @@ fn usage_errors_are_code_2() {
 }
 
 #[test]
+fn a_matrix_is_no_drawing() {
+    let file = "topologies/ring.yaml";
+    assert_eq!(
+        run(&["graph", file, "--matrix", "--format", "dot"]),
+        ran(
+            2,
+            "",
+            "error: a matrix is no drawing\n  help: write it as table, json or csv, or leave `--matrix` out\n"
+        )
+    );
+    assert_eq!(
+        run(&["graph", file, "--format", "csv"]),
+        ran(
+            2,
+            "",
+            "error: a picture cannot be written like this\n  help: write it as svg, mermaid or dot, or add `--matrix`\n"
+        )
+    );
+}
+
+#[test]
 fn a_missing_file_is_code_4() {
     let expected = ran(
         4,

@@ -32,6 +32,7 @@ mod nodes;
 mod play;
 mod player;
 mod position;
+mod probe;
 mod recorder;
 mod requests;
 mod resume;
@@ -44,6 +45,7 @@ mod watch;
 mod world;
 
 pub use attach::attach;
+pub use probe::{Probe, Process, probe};
 
 use self::core::Core;
 use self::doors::Doors;

@@ -14,12 +14,22 @@ pub struct Arguments {
 enum AgentCommand {
     /// Join standard input and output to the agent's socket
     Attach,
+    /// Print what this container has, as JSON, for `netlab doctor`
+    Probe {
+        /// Processes of the host to look at
+        pids: Vec<i32>,
+    },
 }
 
 /// Runs until the lab is gone, or the stream has ended.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    match arguments.command {
+    match &arguments.command {
         None => crate::agent::run().map_err(|e| Failure::step("the agent failed", e))?,
+        Some(AgentCommand::Probe { pids }) => {
+            let text = super::table::json(&crate::agent::probe(pids));
+            let mut out = std::io::stdout().lock();
+            std::io::Write::write_all(&mut out, text.as_bytes()).map_err(Failure::Output)?;
+        }
         Some(AgentCommand::Attach) => {
             crate::agent::attach().map_err(|e| Failure::step("attaching failed", e))?;
         }

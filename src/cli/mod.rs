@@ -12,6 +12,7 @@ mod exec;
 mod exit;
 mod export;
 mod follow;
+mod graph;
 mod images;
 mod init;
 mod labs;
@@ -110,6 +111,8 @@ enum Command {
     Validate(validate::Arguments),
     /// Print the operations that `up` would perform
     Plan(plan::Arguments),
+    /// Draw a lab, or print the matrix of its links, without an engine
+    Graph(graph::Arguments),
     /// Check what this host and engine can do, with the cure for what they cannot
     Doctor(doctor::Arguments),
     /// List, export or remove netlab's own images
@@ -195,6 +198,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
         Command::Agent(arguments) => return agent::run(&arguments),
         Command::Validate(arguments) => return validate::run(&arguments, context),
+        Command::Graph(arguments) => return graph::run(&arguments, context),
         Command::Init(arguments) => return init::run(&arguments, context),
         Command::Schema(arguments) => return schema::run(&arguments, context),
         Command::Completions(arguments) => return completions::run(&arguments, context),
@@ -227,6 +231,7 @@ async fn with_engine(command: Command, context: &Context) -> Result<Exit, Failur
         Command::Images(arguments) => images::run(&arguments, context).await,
         Command::Agent(_)
         | Command::Validate(_)
+        | Command::Graph(_)
         | Command::Init(_)
         | Command::Schema(_)
         | Command::Completions(_) => Err(Failure::Bug("a command without engine got one".into())),

@@ -92,6 +92,12 @@ pub struct EngineInfo {
     pub memory: i64,
     /// Whether it is rootless.
     pub rootless: bool,
+    /// Version of its host's cgroups, `1` or `2`; empty: it does not say.
+    pub cgroups: String,
+    /// Whether it can limit memory; none: it does not say.
+    pub memory_limit: Option<bool>,
+    /// Whether it can limit processes; none: it does not say.
+    pub pids_limit: Option<bool>,
     /// Where the CLI reached it: `unix:///…`, `tcp://…`.
     pub endpoint: String,
 }

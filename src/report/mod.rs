@@ -4,6 +4,7 @@
 //! a clock or a terminal.
 
 mod palette;
+pub mod picture;
 mod quantity;
 mod stats;
 mod summary;

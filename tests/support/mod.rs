@@ -5,6 +5,7 @@
 #[path = "../../images/node/tests/support/host.rs"]
 mod host;
 
+#[allow(unused_imports, reason = "not every test measures")]
 pub use host::steady;
 
 use std::collections::BTreeMap;

@@ -122,6 +122,11 @@ impl Docker {
         Err(first.unwrap_or(ConnectError::NoEngine { endpoint }))
     }
 
+    /// The Docker context that is chosen; none: the default one.
+    pub fn chosen_context() -> Option<String> {
+        endpoint::chosen_context(|name| std::env::var(name).ok())
+    }
+
     /// Connects to the engine at `endpoint` (`unix:///path`, `tcp://host:port`).
     ///
     /// # Errors

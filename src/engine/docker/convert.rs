@@ -120,6 +120,12 @@ pub(super) fn engine_info(info: models::SystemInfo, api: &str, endpoint: &str) -
         kernel: info.kernel_version.unwrap_or_default(),
         cores: info.ncpu.unwrap_or_default(),
         memory: info.mem_total.unwrap_or_default(),
+        cgroups: info
+            .cgroup_version
+            .map(|v| v.to_string())
+            .unwrap_or_default(),
+        memory_limit: info.memory_limit,
+        pids_limit: info.pids_limit,
         rootless: security.iter().any(|option| option == "name=rootless"),
         endpoint: endpoint.to_owned(),
     }

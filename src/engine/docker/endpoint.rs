@@ -38,6 +38,17 @@ pub(super) fn candidates(
         .collect())
 }
 
+/// The Docker context that is chosen, whether it is used or `DOCKER_HOST` goes before it; none: the
+/// default one.
+pub(super) fn chosen_context(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let home = || variable("HOME").map(|home| PathBuf::from(home).join(".docker"));
+    let config = variable("DOCKER_CONFIG").map(PathBuf::from).or_else(home);
+    let current = || config.as_deref().and_then(current_context);
+    let context = variable("DOCKER_CONTEXT").or_else(current);
+    context.filter(|name| name != "default")
+}
+
 fn current_context(config: &Path) -> Option<String> {
     #[derive(Deserialize)]
     struct Config {
@@ -108,6 +119,8 @@ mod tests {
 
         let base = ("DOCKER_CONFIG", config);
         assert_eq!(with(&[base]).unwrap(), ["tcp://lab:2375"]);
+        let chosen = |name: &str| (name == "DOCKER_CONFIG").then(|| config.to_owned());
+        assert_eq!(chosen_context(chosen), Some("lab".to_owned()));
         assert_eq!(
             with(&[base, ("DOCKER_HOST", "unix:///x")]).unwrap(),
             ["unix:///x"]
