@@ -338,3 +338,31 @@ fn a_lab_with_holes_is_completed() {
         sandbox.netlab(&["down", "changing"]).expect(0);
     });
 }
+
+/// Killed in the middle of a change, `up` leaves a lab that the next one completes.
+#[test]
+fn a_killed_change_is_completed() {
+    let Some(sandbox) = Sandbox::new("killed") else {
+        return;
+    };
+    let file = sandbox.topology("changing.yaml", STAR);
+    let few = ["up", "--set", "clients=3", &file];
+    let many = ["up", "--set", "clients=15", &file];
+    sandbox.netlab(&few).expect(0);
+    for new in [1, 4, 8] {
+        let up = sandbox.start(&many);
+        eventually("some of the new ones are there", PATIENCE, || {
+            containers("changing").len() >= 5 + new
+        });
+        up.signal(9);
+        up.finish();
+        // The engine may still be at what it was asked for; nothing is made twice then.
+        eventually("it is completed", PATIENCE, || {
+            sandbox.netlab(&many).code == 0
+        });
+        assert_eq!(containers("changing").len(), 17);
+        assert_eq!(operations(&sandbox, &many[1..]), NOTHING);
+        sandbox.netlab(&few).expect(0);
+    }
+    sandbox.netlab(&["down", "changing"]).expect(0);
+}

@@ -120,9 +120,9 @@ impl Core {
             if member.take_role(node) || other_seed {
                 changed.push(NodeIndex(at));
             }
-            if starting.contains(&node.name) {
+            // Dead no more; one that is not known as dead was started meanwhile by somebody else.
+            if starting.contains(&node.name) && member.actual == Actual::Dead {
                 (member.actual, member.changed) = (Actual::Unknown, now);
-                member.ready = false;
             }
             members.push(member);
         }

@@ -181,6 +181,28 @@ fn a_playing_scenario_is_closed_only_with_replace_and_heals_first() {
     assert_eq!(world.core.lab.scenario, None);
 }
 
+/// The plan may be older than what has happened since: an `up` before this one was killed while
+/// the engine was starting its nodes.
+#[test]
+fn only_who_is_dead_is_waited_for_anew() {
+    let mut world = running(&[1, 2]);
+    world.die(NodeIndex(1));
+    world.run_for(0.5);
+    let mut adoption = asked(&world, of(&[1, 2]), &[], false);
+    let name = |text: &str| crate::id::Name::new(text).unwrap();
+    adoption.starting = vec![name("n-1"), name("n-2")];
+    ask(&mut world, adoption);
+    assert!(take(&mut world));
+    let states: Vec<NodeState> = world.core.status().nodes.iter().map(|n| n.state).collect();
+    assert_eq!(states, [NodeState::Ready, NodeState::Waiting]);
+    assert_eq!(world.core.status().phase, Phase::Starting);
+    world.status[1] = "running";
+    world.netns[1] += 1_000;
+    world.later(10, Later::Knock(NodeIndex(1)));
+    world.run_for(1.0);
+    assert_eq!(world.core.status().phase, Phase::Running);
+}
+
 #[test]
 fn a_plan_against_another_lab_is_refused() {
     let mut world = running(&[1, 2]);
