@@ -79,7 +79,9 @@ fn up(lab: &Lab, next: &Lab) -> Snapshot {
 
 fn converge(from: &str, to: &str) -> Plan {
     let (from, to) = (resolve(from), resolve(to));
-    plan::up(&to, &up(&from, &to), &options()).unwrap()
+    let snapshot = up(&from, &to);
+    let to = plan::settled(to, &snapshot);
+    plan::up(&to, &snapshot, &options()).unwrap()
 }
 
 #[track_caller]

@@ -30,6 +30,7 @@ fn lab() -> Lab {
                 v4: Ipv4Addr::new(10, 77, 0, i),
                 v6: Ipv6Addr::LOCALHOST,
             },
+            fixed: false,
         }],
         forward: false,
         uplink: None,

@@ -31,6 +31,7 @@ pub(super) fn lab(count: u32, scenario: Option<Scenario>) -> Lab {
                 v4: std::net::Ipv4Addr::from(0x0a4d_0002 + i),
                 v6: std::net::Ipv6Addr::from((0xfd77_u128 << 112) + 2 + u128::from(i)),
             },
+            fixed: false,
         }],
         forward: false,
         uplink: None,

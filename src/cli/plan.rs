@@ -40,7 +40,7 @@ enum PlanFormat {
 /// Prints the plan.
 pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let topology = source::load(&arguments.file, &arguments.overrides, context.terminal)?;
-    let lab = &topology.lab;
+    let lab = topology.lab;
     let plan = if arguments.offline {
         let note = "offline: assuming an engine that holds nothing of this lab";
         context.terminal.tell(note);
@@ -48,14 +48,14 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
         let images = super::connect::own_images(&context.owner, architecture)?;
         let socket = arguments.settings.socket("unix:///var/run/docker.sock");
         let options = plan_options(context, &arguments.settings, &images, socket, true);
-        plan::up(lab, &Snapshot::assumed(lab), &options)?
+        plan::up(&lab, &Snapshot::assumed(&lab), &options)?
     } else {
         let (engine, info) = super::connect::connect().await?;
         let images = super::connect::own_images(&context.owner, &info.architecture)?;
         let socket = arguments.settings.socket(&info.endpoint);
         let options = plan_options(context, &arguments.settings, &images, socket, true);
-        let snapshot = crate::run::snapshot(&engine, lab, &options).await?;
-        plan::up(lab, &snapshot, &options)?
+        let snapshot = crate::run::snapshot(&engine, &lab, &options).await?;
+        plan::up(&plan::settled(lab, &snapshot), &snapshot, &options)?
     };
     let text = match arguments.format {
         PlanFormat::Text => plan.to_string(),

@@ -148,6 +148,10 @@ async fn prepare<'a>(
     let socket = arguments.settings.socket(&info.endpoint);
     let options = plan_options(context, &arguments.settings, &images, socket, true);
     let (snapshot, line) = run::look(&engine, &topology.lab, &options).await?;
+    let topology = Topology {
+        lab: plan::settled(topology.lab, &snapshot),
+        ..topology
+    };
     let plan = plan::up(&topology.lab, &snapshot, &options)?;
     Ok(Up {
         context,

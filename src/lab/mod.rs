@@ -15,6 +15,7 @@ mod reach;
 mod roster;
 pub mod route;
 mod select;
+mod settle;
 pub mod shape;
 mod subnet;
 

@@ -193,6 +193,9 @@ pub struct Interface {
     pub network: NetworkIndex,
     /// The node's addresses in it.
     pub addresses: Addresses,
+    /// Whether the file says one of them.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub fixed: bool,
 }
 
 /// One node: one container.

@@ -169,6 +169,7 @@ fn join(
             places.interfaces[at].push(Interface {
                 network: one.network,
                 addresses: none,
+                fixed: false,
             });
         }
     }

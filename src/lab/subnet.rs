@@ -150,6 +150,7 @@ pub(super) fn assign(
                 v4: Ipv4Addr::from_bits(subnet.v4.to_bits().wrapping_add(host_v4 as u32)),
                 v6: Ipv6Addr::from_bits(subnet.v6.to_bits().wrapping_add(host_v6)),
             },
+            fixed: one.v4.is_some() || one.v6.is_some(),
         };
     }
 }

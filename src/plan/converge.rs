@@ -18,7 +18,7 @@ use std::time::Duration;
 
 const AS_THE_FILE_SAYS: &str = "nothing to create: the lab is as the file says";
 const NEW: &str = "new in the file";
-const MOVED: &str = "another address, as nodes before it in the file came or went";
+const MOVED: &str = "another address";
 const GONE: &str = "no longer in the file";
 
 /// What becomes of a node of the file.

@@ -29,6 +29,16 @@ use crate::lab::{Lab, Program};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// `lab` as it can be reached with the fewest operations: nodes that are up keep their addresses. To be
+/// asked before [`up`].
+#[must_use]
+pub fn settled(lab: Lab, snapshot: &Snapshot) -> Lab {
+    match &snapshot.running {
+        Some(running) => lab.settled(&running.lab),
+        None => lab,
+    }
+}
+
 /// What an engine holds of one lab at an instant, and what it is able to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {

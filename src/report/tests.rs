@@ -51,6 +51,7 @@ fn node((name, role): &(&str, &str)) -> Node {
         interfaces: vec![crate::lab::Interface {
             network: crate::id::NetworkIndex(0),
             addresses: crate::lab::LAB_SUBNET.host(1),
+            fixed: false,
         }],
         forward: false,
         uplink: None,

@@ -51,6 +51,7 @@ pub fn lab(lab: &str, nodes: Vec<(&str, Program)>) -> Lab {
                         v4: [10, 77, 0, host].into(),
                         v6: [0xfd77, 0, 0, 0, 0, 0, 0, u16::from(host)].into(),
                     },
+                    fixed: false,
                 }],
                 forward: false,
                 uplink: None,

@@ -9,6 +9,7 @@ use crate::id::{NetworkIndex, NodeIndex};
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::task::{spawn_blocking, spawn_local};
 use tokio::time::timeout;
 
@@ -35,14 +36,7 @@ impl<E: Engine + 'static> Driver<E> {
                 Some(caller) => wire_caller(caller, specs).await,
                 None => Err("its gate hung up".into()),
             };
-            let _ = inbox
-                .send(Message::Wired {
-                    epoch,
-                    node,
-                    serial,
-                    result,
-                })
-                .await; // the agent may be ending
+            tell_wired(&inbox, Seat { epoch, node }, serial, result).await;
         });
         Ok(())
     }
@@ -68,14 +62,7 @@ impl<E: Engine + 'static> Driver<E> {
             if result.is_err() {
                 tokio::time::sleep(AGAIN).await;
             }
-            let _ = inbox
-                .send(Message::Wired {
-                    epoch,
-                    node,
-                    serial,
-                    result,
-                })
-                .await; // the agent may be ending
+            tell_wired(&inbox, Seat { epoch, node }, serial, result).await;
         });
         Ok(())
     }
@@ -109,6 +96,21 @@ impl<E: Engine + 'static> Driver<E> {
         };
         self.core.handle(sys::now(), Input::PinFailed { node, why });
     }
+}
+
+async fn tell_wired(
+    inbox: &mpsc::Sender<Message>,
+    Seat { epoch, node }: Seat,
+    serial: u64,
+    result: Result<Wired, String>,
+) {
+    let wired = Message::Wired {
+        epoch,
+        node,
+        serial,
+        result,
+    };
+    let _ = inbox.send(wired).await; // the agent may be ending
 }
 
 async fn wire_caller(caller: Caller, specs: Specs) -> Result<Wired, String> {
