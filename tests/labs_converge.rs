@@ -13,7 +13,7 @@ use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use support::{Sandbox, docker, eventually, steady};
+use support::{Sandbox, docker, eventually, steady, try_docker};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -28,22 +28,27 @@ links:
   - { between: [client-1, server], rtt: "{{ rtt }}" }
 "#;
 
-/// Id and start of every container of a lab.
+/// Id and start of every container of a lab. One that goes between listing and looking is looked for
+/// again.
 fn containers(lab: &str) -> BTreeMap<String, String> {
     let filter = format!("label=netlab.lab={lab}");
-    let ids = docker(&["ps", "-aq", "--filter", &filter]);
-    let mut arguments = vec![
-        "inspect",
-        "--format",
-        "{{.Name}} {{.Id}} {{.State.StartedAt}}",
-    ];
-    arguments.extend(ids.lines());
-    let text = docker(&arguments);
+    let format = "{{.Name}} {{.Id}} {{.State.StartedAt}}";
+    let mut text = None;
+    eventually("all that is listed is there", PATIENCE, || {
+        let ids = docker(&["ps", "-aq", "--filter", &filter]);
+        let mut arguments = vec!["inspect", "--format", format];
+        arguments.extend(ids.lines());
+        text = match ids.is_empty() {
+            true => Some(String::new()),
+            false => try_docker(&arguments).ok(),
+        };
+        text.is_some()
+    });
     let split = |line: &str| {
         let (name, rest) = line.split_once(' ').unwrap();
         (name.trim_start_matches('/').to_owned(), rest.to_owned())
     };
-    text.lines().map(split).collect()
+    text.unwrap().lines().map(split).collect()
 }
 
 /// Asks the server over one connection, in the network of a node, again and again.
@@ -342,27 +347,29 @@ fn a_lab_with_holes_is_completed() {
 /// Killed in the middle of a change, `up` leaves a lab that the next one completes.
 #[test]
 fn a_killed_change_is_completed() {
-    let Some(sandbox) = Sandbox::new("killed") else {
-        return;
-    };
-    let file = sandbox.topology("changing.yaml", STAR);
-    let few = ["up", "--set", "clients=3", &file];
-    let many = ["up", "--set", "clients=15", &file];
-    sandbox.netlab(&few).expect(0);
-    for new in [1, 4, 8] {
-        let up = sandbox.start(&many);
-        eventually("some of the new ones are there", PATIENCE, || {
-            containers("changing").len() >= 5 + new
-        });
-        up.signal(9);
-        up.finish();
-        // The engine may still be at what it was asked for; nothing is made twice then.
-        eventually("it is completed", PATIENCE, || {
-            sandbox.netlab(&many).code == 0
-        });
-        assert_eq!(containers("changing").len(), 17);
-        assert_eq!(operations(&sandbox, &many[1..]), NOTHING);
+    steady(|| {
+        let Some(sandbox) = Sandbox::new("killed") else {
+            return;
+        };
+        let file = sandbox.topology("changing.yaml", STAR);
+        let few = ["up", "--set", "clients=3", &file];
+        let many = ["up", "--set", "clients=15", &file];
         sandbox.netlab(&few).expect(0);
-    }
-    sandbox.netlab(&["down", "changing"]).expect(0);
+        for new in [1, 4, 8] {
+            let up = sandbox.start(&many);
+            eventually("some of the new ones are there", PATIENCE, || {
+                containers("changing").len() >= 5 + new
+            });
+            up.signal(9);
+            up.finish();
+            // The engine may still be at what it was asked for; nothing is made twice then.
+            eventually("it is completed", PATIENCE, || {
+                sandbox.netlab(&many).code == 0
+            });
+            assert_eq!(containers("changing").len(), 17);
+            assert_eq!(operations(&sandbox, &many[1..]), NOTHING);
+            sandbox.netlab(&few).expect(0);
+        }
+        sandbox.netlab(&["down", "changing"]).expect(0);
+    });
 }

@@ -73,17 +73,20 @@ pub fn eventually(what: &str, patience: Duration, mut condition: impl FnMut() ->
 
 /// Runs the Docker client, the ruler beside netlab's own view.
 pub fn docker(args: &[&str]) -> String {
+    try_docker(args).unwrap_or_else(|error| panic!("docker {args:?}: {error}"))
+}
+
+/// The same for what may fail; the error is what the client said.
+pub fn try_docker(args: &[&str]) -> Result<String, String> {
     let output = Command::new("docker")
         .args(args)
         .output()
         .expect("the docker client is needed");
-    let text = String::from_utf8_lossy(&output.stdout).trim().to_string();
-    assert!(
-        output.status.success(),
-        "docker {args:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    text
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_string();
+    match output.status.success() {
+        true => Ok(text(&output.stdout)),
+        false => Err(text(&output.stderr)),
+    }
 }
 
 fn engine_is_there() -> bool {
