@@ -39,6 +39,7 @@ fn lab() -> Lab {
             image: "x".into(),
             command: None,
             env: BTreeMap::new(),
+            healthcheck: None,
         }),
     };
     Lab {

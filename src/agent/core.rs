@@ -76,6 +76,12 @@ pub(super) enum Input {
         asked: u64,
         status: Option<EngineStatus>,
     },
+    /// Whether a node's program takes connections.
+    Probed {
+        node: NodeIndex,
+        serial: u64,
+        open: bool,
+    },
     /// A step of the engine is over; what the engine says now follows as [`Input::Seen`], before.
     Done {
         node: NodeIndex,
@@ -147,6 +153,14 @@ pub(super) enum Action {
         container: String,
         serial: u64,
         operation: Operation,
+    },
+    /// Look whether a node's program takes connections at a port; answered by [`Input::Probed`], a
+    /// little later when it does not.
+    Probe {
+        node: NodeIndex,
+        container: String,
+        serial: u64,
+        port: u16,
     },
     /// Ask the engine; answered by [`Input::Seen`].
     Inspect { node: NodeIndex, container: String },
@@ -229,6 +243,7 @@ impl Input {
             | Input::Died { node, .. }
             | Input::Changed { node, .. }
             | Input::Seen { node, .. }
+            | Input::Probed { node, .. }
             | Input::Done { node, .. } => Some(node),
             Input::Hello { .. }
             | Input::Ready { .. }
@@ -331,6 +346,7 @@ impl Core {
                 serial,
                 result,
             } => self.done(now, node, serial, result),
+            Input::Probed { node, serial, open } => self.probed(now, node, serial, open),
             Input::LinksHold { at } => self.faults.links_hold(at),
             Input::Drops { total } => self.drops = total,
             Input::Request { client, request } => self.request(now, client, request),

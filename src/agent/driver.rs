@@ -3,6 +3,7 @@
 //! Owns devices, pins, connections, the open record and the position on disk. Must not decide.
 
 mod adopt;
+mod probe;
 mod wiring;
 
 use self::adopt::Moves;
@@ -386,6 +387,12 @@ impl<E: Engine + 'static> Driver<E> {
             } => {
                 self.operate(node, container, serial, operation);
             }
+            Action::Probe {
+                node,
+                container,
+                serial,
+                port,
+            } => self.probe(node, container, serial, port),
             Action::Inspect { node, container } => self.inspect(node, container),
             Action::OpenRun { id, go } => {
                 self.fabric.begin_traces(go)?;

@@ -120,9 +120,44 @@ impl Core {
         member.actual = Actual::Running { passed: true };
         (member.heard, member.changed) = (now, now);
         if member.role.is_none() && !member.ready {
-            member.ready = true;
-            let node = self.name(node);
-            self.event(now, What::NodeReady { node });
+            match member.health {
+                Some(port) => self.probe(node, port),
+                None => self.image_ready(now, node),
+            }
+        }
+    }
+
+    fn image_ready(&mut self, now: u64, node: NodeIndex) {
+        self.state.members[node.at()].ready = true;
+        let node = self.name(node);
+        self.event(now, What::NodeReady { node });
+    }
+
+    /// Looks whether an image's program takes connections.
+    fn probe(&mut self, node: NodeIndex, port: u16) {
+        let serial = self.next_serial();
+        let member = &mut self.state.members[node.at()];
+        let Some(container) = member.container.clone() else {
+            return;
+        };
+        member.probe = Some(serial);
+        self.act(Action::Probe {
+            node,
+            container,
+            serial,
+            port,
+        });
+    }
+
+    pub(super) fn probed(&mut self, now: u64, node: NodeIndex, serial: u64, open: bool) {
+        let member = &mut self.state.members[node.at()];
+        if member.probe != Some(serial) {
+            return;
+        }
+        member.probe = None;
+        match member.health {
+            Some(port) if !open => self.probe(node, port),
+            _ => self.image_ready(now, node),
         }
     }
 
@@ -201,6 +236,7 @@ impl Core {
         member.actual = Actual::Dead;
         member.changed = now;
         member.ready = false;
+        member.probe = None;
         member.beyond = false;
         member.wiring = None;
         let knocks = std::mem::take(&mut member.knocks);

@@ -22,6 +22,10 @@ pub(super) struct Member {
     pub name: String,
     /// Its role; none: any image, which speaks to nobody.
     pub role: Option<Role>,
+    /// The TCP port at which an image's program takes connections when it is ready, where one is said.
+    pub health: Option<u16>,
+    /// A look at that port under way, with its number.
+    pub probe: Option<u64>,
     /// The engine's id of its container, once seen.
     pub container: Option<String>,
     /// What its processes are.
@@ -36,7 +40,7 @@ pub(super) struct Member {
     pub pinned: bool,
     /// The connection of its program.
     pub conn: Option<Conn>,
-    /// Whether its program is ready (an image: has passed the gate).
+    /// Whether its program is ready (an image: has passed the gate, and is healthy).
     pub ready: bool,
     /// Whether it was beyond its gate before the agent started: it need not knock.
     pub beyond: bool,
@@ -162,12 +166,21 @@ fn role(node: &Node) -> Option<Role> {
     }
 }
 
+fn health(node: &Node) -> Option<u16> {
+    match &node.program {
+        Program::Role(_) => None,
+        Program::Image(image) => image.healthcheck.map(|check| check.tcp),
+    }
+}
+
 impl Member {
     /// Nothing is known of it.
     pub fn new(node: &Node) -> Member {
         Member {
             name: node.name.to_string(),
             role: role(node),
+            health: health(node),
+            probe: None,
             container: None,
             actual: Actual::Unknown,
             port: None,
@@ -196,6 +209,7 @@ impl Member {
         let role = role(node);
         let changed = role != self.role;
         self.role = role;
+        self.health = health(node);
         changed
     }
 

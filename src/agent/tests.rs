@@ -4,11 +4,12 @@ use super::core::{EngineStatus, Input};
 use super::desire::Actual;
 use crate::fault::NodeEffect;
 use crate::id::NodeIndex;
-use crate::lab::ScheduledFault;
+use crate::lab::{Healthcheck, Image, Program, ScheduledFault};
 use crate::record::event::{Event, Verdict, What};
 use crate::record::stream::{NodeState, Phase, Reply, Request};
 use netlab_protocol::control::Report;
 use netlab_protocol::latency::{LatencyCount, Op, Outcome};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const MS: u64 = 1_000_000;
@@ -321,6 +322,35 @@ fn a_follower_hears_the_past_the_present_and_the_end() {
         world.replies.last(),
         Some(Reply::Ended { exit_code: 0, .. })
     ));
+}
+
+/// An image with a healthcheck is ready when it takes connections, and again so after a restart.
+#[test]
+fn an_image_is_ready_when_it_is_healthy() {
+    let mut lab = lab(2, scenario(vec![machine_kill("loss", 2, 1)]));
+    lab.nodes[0].program = Program::Image(Image {
+        image: "x".into(),
+        command: None,
+        env: BTreeMap::new(),
+        healthcheck: Some(Healthcheck { tcp: 6379 }),
+    });
+    let mut world = World::new(lab);
+    world.listening = false;
+    world.run_for(3.0);
+    assert_eq!(world.core.status().phase, Phase::Starting);
+    assert_eq!(world.core.status().nodes[0].state, NodeState::Wired);
+    world.listening = true;
+    world.run_for(0.3);
+    assert_eq!(world.core.status().phase, Phase::Ready);
+    world.play();
+    world.run_for(3.5);
+    assert_eq!(world.core.status().nodes[0].state, NodeState::Dead);
+    world.listening = false;
+    world.run_for(3.0);
+    assert_eq!(world.core.status().nodes[0].state, NodeState::Wired);
+    world.listening = true;
+    world.run_for(0.3);
+    assert_eq!(world.core.status().nodes[0].state, NodeState::Ready);
 }
 
 #[test]

@@ -135,6 +135,8 @@ pub(super) struct World {
     /// Nodes whose engine calls do nothing.
     pub broken: BTreeSet<u32>,
     pub log: Vec<String>,
+    /// Whether programs of images take connections.
+    pub listening: bool,
 }
 
 impl World {
@@ -156,6 +158,7 @@ impl World {
             replies: Vec::new(),
             broken: BTreeSet::new(),
             log: Vec::new(),
+            listening: true,
         };
         world.core.advance(world.now);
         for node in world.core.state.indices() {
@@ -308,6 +311,11 @@ impl World {
                 operation,
                 ..
             } => self.operate(node, serial, operation),
+            Action::Probe { node, serial, .. } => {
+                let open = self.listening;
+                let wait = if open { 1 } else { 100 };
+                self.input(wait, Input::Probed { node, serial, open });
+            }
             Action::Inspect { node, .. } => self.see(20, node),
             Action::Event(event) => self.events.push(event),
             Action::Reply { reply, .. } => self.replies.push(reply),

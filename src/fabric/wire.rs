@@ -117,7 +117,10 @@ pub fn wire(netns: BorrowedFd<'_>, spec: &WireSpec) -> Result<Tun, WireError> {
 
 /// Runs `work` on a thread inside `netns` and waits for its end. The outer error is the thread's,
 /// the inner one that of entering.
-pub(super) fn inside<T: Send>(
+///
+/// # Errors
+/// No thread, or it panicked.
+pub fn inside<T: Send>(
     netns: BorrowedFd<'_>,
     work: impl FnOnce() -> T + Send,
 ) -> io::Result<io::Result<T>> {

@@ -21,6 +21,6 @@ mod subnet;
 
 pub use load::{Loaded, load};
 pub use model::{
-    Addresses, FORMAT, Image, Interface, LAB_SUBNET, Lab, Link, Links, Network, Node, Program,
-    RESOLVER, Reach, Scenario, ScheduledFault, Subnet, Wires,
+    Addresses, FORMAT, Healthcheck, Image, Interface, LAB_SUBNET, Lab, Link, Links, Network, Node,
+    Program, RESOLVER, Reach, Scenario, ScheduledFault, Subnet, Wires,
 };

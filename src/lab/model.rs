@@ -274,6 +274,16 @@ pub struct Image {
     pub command: Option<Vec<String>>,
     /// Environment.
     pub env: BTreeMap<String, String>,
+    /// What has to be so before the node counts as ready; none: its program has been started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healthcheck: Option<Healthcheck>,
+}
+
+/// When a node with an image is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Healthcheck {
+    /// It takes connections at this TCP port of its own address.
+    pub tcp: u16,
 }
 
 /// Properties of all ordered pairs: a default, and those that differ.

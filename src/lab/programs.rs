@@ -1,6 +1,6 @@
 //! What runs in each node, with every name an address.
 
-use super::model::{Image, Node, Program};
+use super::model::{Healthcheck, Image, Node, Program};
 use super::networks::Places;
 use super::overlay;
 use super::roster::{Roster, index};
@@ -101,6 +101,7 @@ impl Maker<'_, '_> {
                 image,
                 command,
                 env,
+                health,
                 ..
             } => {
                 let words = command.iter().flatten().map(String::len);
@@ -112,6 +113,7 @@ impl Maker<'_, '_> {
                     image: image.clone(),
                     command: command.clone(),
                     env: env.map(|(k, v)| (k.clone(), v.clone())).collect(),
+                    healthcheck: health.map(|tcp| Healthcheck { tcp }),
                 };
                 Some(vec![Program::Image(image); count])
             }

@@ -1,10 +1,12 @@
-//! Nodes with an image: Compose's `image`, `command` and `env`.
+//! Nodes with an image: Compose's `image`, `command`, `env` and `healthcheck`.
 
+use super::defaults::PORTS;
 use super::diagnostic::Diagnostic;
 use super::fields::Fields;
 use super::reader::Reader;
+use super::roles::HEALTHCHECK;
 use super::topology::ProgramSpec;
-use super::tree::{Data, Value, short};
+use super::tree::{Data, Entry, Value, short};
 use std::collections::BTreeMap;
 
 impl Reader<'_> {
@@ -16,6 +18,8 @@ impl Reader<'_> {
             .get("env")
             .map_or_else(BTreeMap::new, |v| self.env(v));
         let port = self.port(fields);
+        let health = fields.entry("healthcheck");
+        let health = health.map(|entry| self.healthcheck(entry));
         let image = image?;
         let blank = |c: char| c.is_whitespace() || c.is_control();
         if image.value.is_empty() || image.value.len() > 512 || image.value.contains(blank) {
@@ -30,7 +34,15 @@ impl Reader<'_> {
             command: command.flatten(),
             env,
             port,
+            health: health.flatten(),
         })
+    }
+
+    /// The TCP port at which the program takes connections when it is ready.
+    fn healthcheck(&self, entry: &Entry) -> Option<u16> {
+        let fields = self.fields(&entry.value, &HEALTHCHECK, Some(entry.key.span))?;
+        let port = fields.need(self, "tcp", "at which port it is ready: `tcp: 6379`")?;
+        self.small(port, PORTS)?.try_into().ok()
     }
 
     /// A list of words, or text that is split as a shell would, without expanding anything.

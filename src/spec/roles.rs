@@ -9,7 +9,6 @@ use super::{load, networks};
 const LATER: &[&str] = &[
     "profile",
     "mtu",
-    "healthcheck",
     "ports",
     "cpus",
     "cpu",
@@ -43,6 +42,10 @@ const INSTEAD: &[(&str, &str)] = &[
     ),
     ("bandwidth", "write `uplink` and `downlink`"),
     ("label", "write `labels`"),
+    (
+        "healthcheck",
+        "only nodes with an `image` need one: roles say themselves when they are ready",
+    ),
 ];
 
 const COUNT: Key = key(
@@ -195,12 +198,36 @@ pub const IMAGE: Shape = Shape {
             Kind::Dict(&Kind::Scalar),
             "Variables of its environment.",
         ),
+        key(
+            "healthcheck",
+            Kind::Map(&HEALTHCHECK),
+            "What has to be so before it counts as ready; that its program runs unless said.",
+        ),
         PORT_KEY,
         LABELS,
     ],
     needs: &[],
     later: LATER,
     instead: INSTEAD,
+};
+/// `healthcheck`.
+pub const HEALTHCHECK: Shape = Shape {
+    what: "`healthcheck`",
+    keys: &[key(
+        "tcp",
+        Kind::Integer(*PORTS.start() as u64, *PORTS.end() as u64),
+        "It takes connections at this TCP port.",
+    )],
+    needs: &["tcp"],
+    later: &[
+        "http",
+        "test",
+        "interval",
+        "timeout",
+        "retries",
+        "start_period",
+    ],
+    instead: &[("port", "write `tcp`")],
 };
 /// `service`.
 pub const SERVICE_SHAPE: Shape = Shape {

@@ -196,6 +196,8 @@ pub enum ProgramSpec {
         env: BTreeMap<String, String>,
         /// Where load is sent.
         port: u16,
+        /// The TCP port of its `healthcheck`.
+        health: Option<u16>,
     },
 }
 

@@ -33,6 +33,7 @@ pub fn image(reference: &str) -> Program {
         image: reference.to_owned(),
         command: None,
         env: BTreeMap::from([("LEVEL".to_owned(), "1".to_owned())]),
+        healthcheck: None,
     })
 }
 
