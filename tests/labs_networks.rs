@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 use std::process::Command;
-use support::{Sandbox, docker, steady, success};
+use support::{SECOND, Sandbox, docker, steady, success};
 
 /// What `ping` says about one request, sent in the network of a container and with its resolver.
 fn ping(sandbox: &Sandbox, container: &str, options: &str, target: &str) -> String {
@@ -128,5 +128,28 @@ fn a_line_shows_its_hops_and_adds_its_delays() {
         docker(&["kill", "netlab-hops.node-2"]);
         let said = ping(&sandbox, first, "-4 -W 2", "10.77.0.5");
         assert!(said.contains("100% packet loss"), "{said}");
+    });
+}
+
+/// The shipped lab of two networks: the router's loss costs everybody everything, a cut of one client's
+/// link to it costs that client everything and the others nothing.
+#[test]
+fn the_shipped_lab_shows_what_hangs_on_its_router() {
+    steady(|| {
+        let Some(sandbox) = Sandbox::new("routed") else {
+            return;
+        };
+        sandbox.netlab(&["up", "topologies/routed.yaml"]).expect(0);
+        let record = sandbox.record("routed");
+        let during = |fault: &str, wanted: fn(&support::Latency) -> bool| {
+            let began = record.time("fault-began", Some(fault));
+            let heal = record.time("heal-started", Some(fault));
+            let (share, all) = success(&record.outcomes(began + SECOND / 10, heal, wanted));
+            assert!(all >= 80, "{fault}: {all}");
+            share
+        };
+        assert!(during("router-lost", |_| true) <= 0.01);
+        assert!(during("one-off", |row| row.node == "client-1") <= 0.01);
+        assert!(during("one-off", |row| row.node != "client-1") >= 0.99);
     });
 }
