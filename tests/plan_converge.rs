@@ -29,6 +29,16 @@ nodes:
   peer: { role: peer, count: 4, load: { rate: 20/s } }
 ";
 
+const ROUTED: &str = "name: routed
+networks:
+  lan: { link: { delay: 2ms } }
+  dmz: { link: { delay: 8ms }, subnet: 10.20.0.0/24 }
+nodes:
+  server: { role: server, networks: dmz }
+  router: { role: server, networks: [lan, dmz], forward: true }
+  client: { role: client, count: 3, networks: lan, load: { target: server, rate: 20/s } }
+";
+
 fn resolve(text: &str) -> Lab {
     let source = Source {
         name: "lab.yaml".to_owned(),
@@ -277,4 +287,35 @@ fn a_missing_image_is_refused() {
         .unwrap_err()
         .to_string();
     assert!(refused.contains("`docker pull redis:8`"), "{refused}");
+}
+
+/// A link of one network changes live, and so does a shape where nobody's routes depend on it; who gets
+/// other devices or routes is made anew.
+#[test]
+fn networks() {
+    let to = |from: &str, to: &str| {
+        assert_eq!(ROUTED.matches(from).count(), 1, "{from}");
+        converge(ROUTED, &ROUTED.replace(from, to))
+    };
+    golden("network-link", &to("delay: 8ms", "delay: 20ms"));
+    golden("network-subnet", &to("10.20.0.0/24", "10.30.0.0/24"));
+    golden(
+        "network-of-a-node",
+        &to("networks: dmz }", "networks: [dmz, lan] }"),
+    );
+    let backup = "  backup: { role: server, networks: [lan, dmz], forward: true }\nnodes";
+    let other = ROUTED.replace("nodes", "  wan: {}\nnodes").replace(
+        "  client:",
+        &format!(
+            "{}  client:",
+            backup
+                .replace("nodes", "")
+                .replace("[lan, dmz]", "[lan, wan]")
+        ),
+    );
+    golden("network-new", &converge(ROUTED, &other));
+    let shape = |shape: &str| {
+        format!("name: hops\nshape: {shape}\nnodes: {{ n: {{ role: server, count: 5 }} }}\n")
+    };
+    golden("network-shape", &converge(&shape("ring"), &shape("line")));
 }

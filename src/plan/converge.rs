@@ -11,14 +11,15 @@ use super::{
     Action, Found, Leaving, Options, OwnImage, PlanError, Running, Snapshot, agent_spec, lab_hash,
     labels, spec,
 };
-use crate::id::{Name, NetworkIndex, NodeIndex};
-use crate::lab::{Lab, Node};
+use crate::id::{Name, NodeIndex};
+use crate::lab::{Interface, Lab, Node};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 const AS_THE_FILE_SAYS: &str = "nothing to create: the lab is as the file says";
 const NEW: &str = "new in the file";
 const MOVED: &str = "another address";
+const ROUTED: &str = "other routes between networks";
 const GONE: &str = "no longer in the file";
 
 /// What becomes of a node of the file.
@@ -149,14 +150,11 @@ fn fates<'s>(
             remake("of an earlier creation".to_owned())
         } else if one.config_hash != *hash {
             let mut causes = old(name).map_or_else(Vec::new, |old| node_differences(old, node));
-            let networks = |node: &Node| -> Vec<NetworkIndex> {
-                node.interfaces.iter().map(|one| one.network).collect()
-            };
-            let moved =
-                |old: &Node| networks(old) == networks(node) && old.interfaces != node.interfaces;
-            if old(name).is_some_and(moved) {
+            if let (Some(running), Some(old)) = (running, old(name))
+                && let Some(cause) = other_devices((&running.lab, old), (lab, node))
+            {
                 causes.retain(|cause| !cause.starts_with("interfaces"));
-                causes.insert(0, MOVED.to_owned());
+                causes.insert(0, cause);
             }
             remake(match causes.is_empty() {
                 true => "made from another file, or its image says something else".to_owned(),
@@ -171,6 +169,25 @@ fn fates<'s>(
         }
     };
     lab.nodes.iter().zip(wanted).map(fate).collect()
+}
+
+/// Why a node's devices would be others.
+fn other_devices((before, old): (&Lab, &Node), (after, new): (&Lab, &Node)) -> Option<String> {
+    let networks = |lab: &Lab, node: &Node| {
+        let named = |one: &Interface| lab.networks.get(one.network.at());
+        let found = node.interfaces.iter().filter_map(named);
+        let names: Vec<&str> = found.map(|network| network.name.as_str()).collect();
+        names.join(", ")
+    };
+    let (was, is) = (networks(before, old), networks(after, new));
+    if was != is {
+        Some(format!("networks {was} → {is}"))
+    } else if old.interfaces != new.interfaces {
+        Some(MOVED.to_owned())
+    } else {
+        let routed = spec::routing(before, old) != spec::routing(after, new);
+        routed.then(|| ROUTED.to_owned())
+    }
 }
 
 fn live_changes(

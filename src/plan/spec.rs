@@ -5,7 +5,7 @@ use super::{
     PlanError, Restart, Snapshot, labels,
 };
 use crate::id::Name;
-use crate::lab::{Addresses, Image, Lab, Network, Node, Program};
+use crate::lab::{Addresses, Image, Lab, Network, Node, Program, Wires};
 use netlab_protocol::role::Role;
 use netlab_protocol::{gate, role};
 use sha2::{Digest, Sha256};
@@ -234,21 +234,35 @@ fn fixed(role: &Role) -> Vec<u8> {
     format!("{} {port}", role.as_str()).into_bytes()
 }
 
-/// What a node's devices were made from: its interfaces, and, where there are several networks, what
-/// its routes depend on. A device is configured once.
+/// What a node's devices were made from: its interfaces and its routes. A device is configured once.
 fn wired(lab: &Lab, node: &Node) -> Vec<u8> {
-    let subnets = lab.networks.iter().map(Network::subnet);
-    let subnets: Vec<String> = subnets.map(|subnet| format!("{subnet:?}")).collect();
-    let routed = lab.networks.len() > 1;
-    let wires: Vec<_> = lab
-        .networks
-        .iter()
-        .filter(|_| routed)
-        .map(|n| &n.wires)
-        .collect();
-    let routers = lab.nodes.iter().filter(|node| routed && node.forward);
+    serde_json::to_vec(&(&node.interfaces, routing(lab, node))).unwrap_or_default()
+}
+
+/// What a node's routes depend on: subnets and who forwards; and, where it has a choice of devices, how
+/// far it is to the routers. Where there is one network, only its subnet matters.
+pub(super) fn routing(lab: &Lab, node: &Node) -> String {
+    let subnets: Vec<_> = lab.networks.iter().map(Network::subnet).collect();
+    if lab.networks.len() == 1 {
+        return format!("{subnets:?}");
+    }
+    let routers = lab.nodes.iter().filter(|node| node.forward);
     let routers: Vec<_> = routers.map(|router| &router.interfaces).collect();
-    serde_json::to_vec(&(&node.interfaces, subnets, wires, routers)).unwrap_or_default()
+    let wires = lab.networks.iter().filter(|_| node.interfaces.len() > 1);
+    let wires: Vec<u64> = wires.map(|network| fingerprint(&network.wires)).collect();
+    format!("{subnets:?} {routers:?} {wires:?}")
+}
+
+/// FNV-1a over the edges: there may be many, and this is asked for many nodes.
+fn fingerprint(wires: &Wires) -> u64 {
+    let edges = match wires {
+        Wires::Full => return 0,
+        Wires::Edges(edges) => edges,
+    };
+    let ends = edges.iter().flat_map(|(a, b)| [a.0, b.0]);
+    ends.fold(0xcbf2_9ce4_8422_2325, |hash, end| {
+        (hash ^ u64::from(end)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// A whole lab in 16 hex digits.
