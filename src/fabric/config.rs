@@ -2,6 +2,7 @@
 //!
 //! Owns the configuration as data. Must not know packets or devices.
 
+use crate::fault::ResolverFailure;
 use crate::id::{NetworkIndex, NodeIndex};
 use crate::lab::{Reach, Wires};
 use crate::link::{LinkProperties, TraceIndex};
@@ -9,6 +10,7 @@ use crate::units::BitRate;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 /// Prefix length of the IPv4 network of a lab that names none.
 pub const V4_PREFIX: u8 = 16;
@@ -106,6 +108,41 @@ pub struct AccessChange {
     pub uplink: Option<BitRate>,
     /// Rate shared by all that is sent to it; none: unlimited.
     pub downlink: Option<BitRate>,
+}
+
+/// How the resolver shall answer a node from now on. The default is healed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResolverChange {
+    /// Who asks.
+    pub node: NodeIndex,
+    /// How its queries are answered.
+    pub manner: ResolverManner,
+}
+
+/// How queries are answered; the default is at once and right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResolverManner {
+    /// Answers come so much later. Of too many that wait, the last ones are dropped and counted
+    /// ([`super::PortCounters::resolver_dropped`]).
+    pub delay: Duration,
+    /// What they say.
+    pub answers: Answers,
+}
+
+/// What the resolver says. Only of queries: pings of its address, and other ports, stay as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Answers {
+    /// What is right.
+    #[default]
+    Right,
+    /// This error, whatever the name.
+    Failure(ResolverFailure),
+    /// Nothing at all.
+    Silence,
+    /// For each name that there is one node that the name does not stand for: an address (A, AAAA)
+    /// or the name (PTR) of it, the same one every time. Of the asker's networks where they have
+    /// one; no record where a name stands for every node.
+    Lies,
 }
 
 /// Why the fabric did not do what it was asked.

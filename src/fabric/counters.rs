@@ -112,6 +112,11 @@ pub struct PortCounters {
     pub unroutable: u64,
     /// Packets to the resolver, answered or not.
     pub resolver: u64,
+    /// Queries among them that were not answered at once and right, because the resolver was told so
+    /// ([`super::ResolverManner`]).
+    pub resolver_disturbed: u64,
+    /// Late answers of the resolver that were dropped: too many waited, or the node's device was gone.
+    pub resolver_dropped: u64,
     /// IPv6 link-local chatter and group reports (MLD, router solicitation, IGMP): ignored.
     pub noise: u64,
 }
@@ -124,6 +129,8 @@ impl PortCounters {
             malformed: 0,
             unroutable: 0,
             resolver: 0,
+            resolver_disturbed: 0,
+            resolver_dropped: 0,
             noise: 0,
         }
     }

@@ -56,8 +56,8 @@ mod worker;
 
 pub use crate::lab::{Reach, Wires};
 pub use config::{
-    AccessChange, Config, FabricError, InterfaceConfig, LinkChange, MAX_NODES, NetworkConfig,
-    NodeConfig, V4_PREFIX, V6_PREFIX,
+    AccessChange, Answers, Config, FabricError, InterfaceConfig, LinkChange, MAX_NODES,
+    NetworkConfig, NodeConfig, ResolverChange, ResolverManner, V4_PREFIX, V6_PREFIX,
 };
 pub use counters::{DelaySnapshot, Dropped, LagSnapshot, LinkCounters, LinkState, PortCounters};
 pub use frame::{IN_FLIGHT, IN_FLIGHT_BYTES};
@@ -205,6 +205,16 @@ impl Fabric {
     pub fn change_access(&self, changes: &[AccessChange]) -> Result<u64, FabricError> {
         let changes = changes.to_vec();
         self.ask(move |worker| worker.switch.change_access(&changes).map(|()| sys::now()))?
+    }
+
+    /// Changes how the resolver answers nodes, as [`Fabric::change`] does links. Answers that wait keep
+    /// their time and what they say. [`Fabric::reconfigure`] leaves the nodes that stay their manner.
+    ///
+    /// # Errors
+    /// An unknown node: then none of the changes is applied.
+    pub fn change_resolver(&self, changes: &[ResolverChange]) -> Result<u64, FabricError> {
+        let changes = changes.to_vec();
+        self.ask(move |worker| worker.switch.change_resolver(&changes).map(|()| sys::now()))?
     }
 
     /// Becomes what `config` says, between two packets; returns the time on CLOCK_MONOTONIC (ns) from

@@ -3,7 +3,8 @@
 //! Owns names and how they are answered. A pure function from bytes to bytes that never panics; it
 //! must not know sockets, packets or clocks. Written by hand because a reply is four fixed shapes
 //! and because a parser that refuses query types it does not know could not answer them with
-//! "no such record"; the tests read every reply with an independent one.
+//! "no such record"; the tests read every reply with an independent one. When an answer goes out is
+//! not its business (`switch/names`).
 //!
 //! A, AAAA and ANY of node, role and group names (letters in any case); PTR of every address; other
 //! types of known names have no records (NOERROR); other names do not exist (NXDOMAIN, at once). A
@@ -12,7 +13,8 @@
 //! not fit, as many as fit and without the truncation mark, because the resolver does not speak TCP
 //! and the changing start shows every address sooner or later.
 
-use super::config::{InterfaceConfig, NodeConfig};
+use super::config::{Answers, InterfaceConfig, NodeConfig};
+use crate::fault::ResolverFailure;
 use crate::id::{NetworkIndex, NodeIndex};
 use netlab_protocol::draw;
 use std::collections::{BTreeMap, HashMap};
@@ -33,6 +35,7 @@ const ANY: u16 = 255;
 
 const NOERROR: u8 = 0;
 const FORMERR: u8 = 1;
+const SERVFAIL: u8 = 2;
 const NXDOMAIN: u8 = 3;
 const NOTIMP: u8 = 4;
 const REFUSED: u8 = 5;
@@ -85,13 +88,14 @@ impl Resolver {
         }
     }
 
-    /// The reply to `query`; `None` for what is no query. `turn` counts the queries; `near` says
-    /// which networks the asker is in.
+    /// The reply to `query`; `None` for what is no query, and for silence. `turn` counts the
+    /// queries; `near` says which networks the asker is in.
     pub(super) fn answer(
         &self,
         query: &[u8],
         turn: u64,
         near: impl Fn(NetworkIndex) -> bool,
+        answers: Answers,
     ) -> Option<Vec<u8>> {
         let header: &[u8; HEADER] = query.first_chunk()?;
         if header[2] & 0x80 != 0 {
@@ -106,7 +110,13 @@ impl Resolver {
         if question.class != 1 && question.class != ANY {
             return Some(reply(query, Some(&question), REFUSED));
         }
-        let (code, records) = self.records(&question, turn, near);
+        let (code, records) = match answers {
+            Answers::Right => self.records(&question, turn, near),
+            Answers::Lies => self.lies(&question, near),
+            Answers::Failure(ResolverFailure::ServFail) => (SERVFAIL, Vec::new()),
+            Answers::Failure(ResolverFailure::NxDomain) => (NXDOMAIN, Vec::new()),
+            Answers::Silence => return None,
+        };
         let edns = edns_size(query, question.end);
         let room = edns.map_or(PLAIN, |size| size.clamp(PLAIN, EDNS) - OPT_RECORD.len());
         let mut bytes = reply(query, Some(&question), code);
@@ -134,36 +144,75 @@ impl Resolver {
         near: impl Fn(NetworkIndex) -> bool,
     ) -> (u8, Vec<(u16, Vec<u8>)>) {
         if let Some(members) = self.names.get(&question.name) {
-            let (v4, v6) = match question.kind {
-                A => (true, false),
-                AAAA => (false, true),
-                ANY => (true, true),
-                _ => return (NOERROR, Vec::new()),
-            };
             let start = draw::below(self.seed, &[turn], members.len() as u64) as usize;
             let (tail, head) = members.split_at(start);
             let places = head.iter().chain(tail);
             let mut places: Vec<_> = places.flat_map(|&i| &self.nodes[i].1).collect();
             places.sort_by_key(|place| !near(place.network)); // a stable sort
-            let mut records = Vec::new();
-            for place in places {
-                records.extend(v4.then(|| (A, place.v4.octets().to_vec())));
-                records.extend(v6.then(|| (AAAA, place.v6.octets().to_vec())));
-            }
-            return (NOERROR, records);
+            return (NOERROR, addresses(question.kind, &places));
         }
         match reverse(&question.name).and_then(|a| self.owners.get(&a)) {
-            Some(_) if question.kind != PTR && question.kind != ANY => (NOERROR, Vec::new()),
-            Some(&owner) => {
-                let name = &self.nodes[owner].0;
-                let mut data = vec![name.len() as u8];
-                data.extend(name.bytes());
-                data.push(0);
-                (NOERROR, vec![(PTR, data)])
-            }
+            Some(&owner) => (NOERROR, self.pointer(question.kind, owner)),
             None => (NXDOMAIN, Vec::new()),
         }
     }
+
+    /// The same, with a node for which the name does not stand.
+    fn lies(
+        &self,
+        question: &Question,
+        near: impl Fn(NetworkIndex) -> bool,
+    ) -> (u8, Vec<(u16, Vec<u8>)>) {
+        let owner = || reverse(&question.name).and_then(|a| self.owners.get(&a));
+        let (meant, is_name) = match self.names.get(&question.name) {
+            Some(members) => (members.as_slice(), true),
+            None => match owner() {
+                Some(owner) => (std::slice::from_ref(owner), false),
+                None => return (NXDOMAIN, Vec::new()),
+            },
+        };
+        let is_near = |i: &usize| self.nodes[*i].1.iter().any(|place| near(place.network));
+        let mut others: Vec<usize> = (0..self.nodes.len()).collect();
+        others.retain(|i| !meant.contains(i));
+        if others.iter().any(is_near) {
+            others.retain(is_near);
+        }
+        let name = draw::name(&question.name);
+        let pick = draw::below(self.seed, &[name], others.len() as u64) as usize;
+        let Some(&other) = others.get(pick) else {
+            return (NOERROR, Vec::new());
+        };
+        if !is_name {
+            return (NOERROR, self.pointer(question.kind, other));
+        }
+        let places = &self.nodes[other].1;
+        let place = places.iter().find(|place| near(place.network));
+        let place: Vec<_> = place.or(places.first()).into_iter().collect();
+        (NOERROR, addresses(question.kind, &place))
+    }
+
+    /// The record with the name of a node.
+    fn pointer(&self, kind: u16, node: usize) -> Vec<(u16, Vec<u8>)> {
+        if kind != PTR && kind != ANY {
+            return Vec::new();
+        }
+        let name = &self.nodes[node].0;
+        let mut data = vec![name.len() as u8];
+        data.extend(name.bytes());
+        data.push(0);
+        vec![(PTR, data)]
+    }
+}
+
+/// The records of this kind for places.
+fn addresses(kind: u16, places: &[&InterfaceConfig]) -> Vec<(u16, Vec<u8>)> {
+    let (v4, v6) = (matches!(kind, A | ANY), matches!(kind, AAAA | ANY));
+    let mut records = Vec::new();
+    for place in places {
+        records.extend(v4.then(|| (A, place.v4.octets().to_vec())));
+        records.extend(v6.then(|| (AAAA, place.v6.octets().to_vec())));
+    }
+    records
 }
 
 /// Root name, type OPT, our size, version 0, no options (RFC 6891 §6.1.2).

@@ -40,8 +40,17 @@ fn query(name: &str, kind: TYPE, size: Option<u16>) -> Vec<u8> {
     packet.build_bytes_vec().unwrap()
 }
 
+fn answer(r: &Resolver, query: &[u8], turn: u64) -> Option<Vec<u8>> {
+    r.answer(query, turn, |_| true, Answers::Right)
+}
+
 fn asked(r: &Resolver, name: &str, kind: TYPE) -> (RCODE, Vec<String>) {
-    let bytes = r.answer(&query(name, kind, None), 1, |_| true).unwrap();
+    asked_in(r, name, kind, Answers::Right)
+}
+
+fn asked_in(r: &Resolver, name: &str, kind: TYPE, manner: Answers) -> (RCODE, Vec<String>) {
+    let query = query(name, kind, None);
+    let bytes = r.answer(&query, 1, |_| true, manner).unwrap();
     let reply = Packet::parse(&bytes).unwrap();
     assert_eq!(reply.id(), 77);
     assert!(reply.has_flags(PacketFlag::RESPONSE | PacketFlag::RECURSION_DESIRED));
@@ -91,7 +100,7 @@ fn what_there_is_not() {
     let mut unknown = query("peer-1", TYPE::A, None);
     let at = unknown.len() - 4;
     unknown[at] = 0xff;
-    let reply = r.answer(&unknown, 1, |_| true).unwrap();
+    let reply = answer(&r, &unknown, 1).unwrap();
     assert_eq!((reply[3] & 15, reply[7]), (NOERROR, 0));
 }
 
@@ -104,9 +113,7 @@ fn a_group_is_all_its_members_from_a_changing_start() {
     all.dedup();
     assert_eq!(all.len(), 8);
     let first = |turn| {
-        let bytes = r
-            .answer(&query("peer", TYPE::A, None), turn, |_| true)
-            .unwrap();
+        let bytes = answer(&r, &query("peer", TYPE::A, None), turn).unwrap();
         bytes[bytes.len() - 8 * 16 + 15]
     };
     let starts: std::collections::BTreeSet<u8> = (0..200).map(first).collect();
@@ -122,9 +129,7 @@ fn large_groups_are_cut_to_the_size_the_client_takes() {
         (Some(9000), 1232),
         (Some(100), 512),
     ] {
-        let bytes = r
-            .answer(&query("peer", TYPE::AAAA, size), 1, |_| true)
-            .unwrap();
+        let bytes = answer(&r, &query("peer", TYPE::AAAA, size), 1).unwrap();
         assert!(
             bytes.len() <= limit && bytes.len() + 28 > limit,
             "{}",
@@ -141,8 +146,8 @@ fn large_groups_are_cut_to_the_size_the_client_takes() {
 fn broken_queries() {
     let r = resolver(2);
     let good = query("peer-1", TYPE::A, None);
-    assert_eq!(r.answer(&good[..11], 0, |_| true), None);
-    let code = |bytes: &[u8]| r.answer(bytes, 0, |_| true).map(|b| b[3] & 15);
+    assert_eq!(answer(&r, &good[..11], 0), None);
+    let code = |bytes: &[u8]| answer(&r, bytes, 0).map(|b| b[3] & 15);
     assert_eq!(code(&good[..good.len() - 1]), Some(FORMERR));
     let with = |at: usize, value: u8| {
         let mut bytes = good.clone();
@@ -160,10 +165,10 @@ proptest! {
     #[test]
     fn hostile_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..80), turn: u64) {
         let r = resolver(3);
-        let _ = r.answer(&bytes, turn, |_| true);
+        let _ = answer(&r, &bytes, turn);
         let mut query = vec![0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
         query.extend(&bytes);
-        let reply = r.answer(&query, turn, |_| true).unwrap();
+        let reply = answer(&r, &query, turn).unwrap();
         prop_assert!(reply.len() <= EDNS);
     }
 }
@@ -183,7 +188,8 @@ fn addresses_in_the_networks_of_the_asker_come_first() {
     for (near, first) in [(0, [10, 77]), (1, [10, 78])] {
         for turn in 0..8 {
             let near = |network| network == NetworkIndex(near);
-            let bytes = r.answer(&query("peer", TYPE::A, None), turn, near).unwrap();
+            let query = query("peer", TYPE::A, None);
+            let bytes = r.answer(&query, turn, near, Answers::Right).unwrap();
             let reply = Packet::parse(&bytes).unwrap();
             let four = |data: &RData| match data {
                 RData::A(a) => a.address.to_be_bytes(),
@@ -198,4 +204,28 @@ fn addresses_in_the_networks_of_the_asker_come_first() {
         asked(&r, "2.0.78.10.in-addr.arpa", TYPE::PTR),
         found("peer-0")
     );
+}
+
+#[test]
+fn lies_are_of_the_right_kind_and_never_true() {
+    let r = resolver(3);
+    let lie = |name: &str, kind| asked_in(&r, name, kind, Answers::Lies);
+    for i in 0..3 {
+        let (code, four) = lie(&format!("peer-{i}"), TYPE::A);
+        assert_eq!((code, four.len()), (RCODE::NoError, 1));
+        let (_, six) = lie(&format!("peer-{i}"), TYPE::AAAA);
+        assert_eq!(
+            four[0].rsplit('.').next(),
+            six[0].rsplit(':').next(),
+            "one node"
+        );
+        assert_ne!(four[0], format!("10.77.0.{}", i + 2));
+        let reverse = format!("{}.0.77.10.in-addr.arpa", i + 2);
+        let (_, name) = lie(&reverse, TYPE::PTR);
+        assert!(name[0].starts_with("peer-") && name[0] != format!("peer-{i}"));
+        assert_eq!(lie(&reverse, TYPE::A), (RCODE::NoError, vec![]));
+    }
+    assert_eq!(lie("peer", TYPE::A), (RCODE::NoError, vec![]), "everyone");
+    assert_eq!(lie("peer-1", TYPE::MX), (RCODE::NoError, vec![]));
+    assert_eq!(lie("peer-9", TYPE::A), (RCODE::NameError, vec![]));
 }

@@ -8,7 +8,7 @@
 //!   address that is not the node's: dropped (`spoofed`). A node that passes packets on between
 //!   networks may also send what comes from another network than the one it sends into.
 //! - To a resolver's address, of whichever network: UDP port 53 and ping are answered here, all else
-//!   is refused (port unreachable).
+//!   is refused (port unreachable). Names can be answered late, wrong or not at all (`names`).
 //! - To a node: through the sender's access link, the link to the next hop ([`super::map`]) and the
 //!   access link of that one, and so on from each hop (`hops`), where the time to live goes down by
 //!   one. A node without device and a link that is down are silent: a lost machine sends no ICMP.
@@ -28,12 +28,13 @@
 
 mod answers;
 mod hops;
+mod names;
 mod reconfigure;
 mod tally;
 mod transit;
 
 use super::capture::{Names, Serial, Tap};
-use super::config::NodeConfig;
+use super::config::{NodeConfig, ResolverManner};
 use super::counters::{DelaySnapshot, LinkCounters, PortCounters};
 use super::frame::{Departure, Frame, Held, Schedule, Wire};
 use super::map::{Map, PortIndex, Target};
@@ -46,6 +47,7 @@ use crate::id::{NetworkIndex, NodeIndex};
 use crate::link::{LinkProperties, Trace, TraceIndex};
 use crate::units::BitRate;
 use answers::is_noise;
+use names::Late;
 use netlab_protocol::draw;
 use std::sync::Arc;
 use transit::Sent;
@@ -96,6 +98,10 @@ struct Node {
     down: Serialiser,
     /// ICMP errors sent to it, or by it as a hop, as a line on which each weighs one byte.
     icmp: Serialiser,
+    /// How the resolver answers it.
+    manner: ResolverManner,
+    /// Answers that wait for it.
+    late: usize,
     counters: PortCounters,
 }
 
@@ -111,6 +117,7 @@ pub(super) struct Switch {
     map: Map,
     resolver: Resolver,
     queries: u64,
+    late: Late,
     networks: Vec<Network>,
     traces: Vec<Arc<Trace>>,
     traces_begin: u64,
@@ -141,6 +148,7 @@ impl Switch {
             seed: config.seed,
             resolver: Resolver::new(config.seed, &config.nodes, &config.names),
             queries: 0,
+            late: Late::default(),
             networks: config.networks.iter().map(network).collect(),
             traces: Vec::new(),
             traces_begin: 0,
@@ -180,9 +188,13 @@ impl Switch {
         Ok((self.map.port(from, network)?, self.map.port(to, network)?))
     }
 
-    /// Notes whether a port has a device: a hop without one passes nothing on.
+    /// Notes whether a port has a device: a hop without one passes nothing on, and late answers are
+    /// for the device that asked.
     pub(super) fn set_alive(&mut self, port: PortIndex, alive: bool) {
         self.alive[port.at()] = alive;
+        if !alive {
+            self.sift_answers(|other| (other != port).then_some(other));
+        }
     }
 
     fn check_trace(&self, properties: &LinkProperties) -> Result<(), FabricError> {
@@ -325,7 +337,8 @@ impl Switch {
 
     /// When the next packet is due.
     pub(super) fn next_due(&self) -> Option<u64> {
-        self.schedule.next_due()
+        let answer = self.next_answer_due();
+        self.schedule.next_due().into_iter().chain(answer).min()
     }
 
     /// The next packet that is due at `now` at the end of its way, whose link is still up and for which
@@ -373,6 +386,8 @@ impl Node {
             down: line(node.downlink),
             // Of 8 bit each, with room for a second's worth.
             icmp: Serialiser::new(Some(BitRate(8 * ICMP_PER_SECOND)), ICMP_PER_SECOND),
+            manner: ResolverManner::default(),
+            late: 0,
             counters: PortCounters::new(at),
         }
     }

@@ -224,6 +224,9 @@ impl Worker {
             }
             self.switch.done(departure, failed, now);
         }
+        while let Some((to, answer)) = self.switch.late_answer(now) {
+            self.give(to, &Frame::around(&answer)); // a full device is the asker's loss, as above
+        }
     }
 
     /// Takes over the device of a port; one it had before is closed.

@@ -9,10 +9,12 @@ mod effect;
 mod kill;
 mod partition;
 mod pause;
+mod resolver;
 mod restart;
 mod stop;
 
 pub use effect::{Effect, LinkEffect, NodeEffect, Pairs, is_down};
+pub use resolver::{ResolverEffect, ResolverFailure};
 
 use crate::id::NodeIndex;
 use std::collections::BTreeMap;

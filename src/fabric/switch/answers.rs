@@ -1,4 +1,4 @@
-//! Packets that are for more than one node, or for none: broadcast, the resolver, ICMP errors.
+//! Packets that are for more than one node, or for none: broadcast, ICMP errors.
 //!
 //! Owns who is answered what, and how often. Must not know links' models or the schedule.
 
@@ -11,9 +11,6 @@ use super::transit::Leg;
 use super::{Outcome, Switch};
 use crate::id::NodeIndex;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-/// DNS.
-const DOMAIN: u16 = 53;
 
 impl Switch {
     /// Sends a frame to everyone with whom the sender shares a wire.
@@ -51,41 +48,6 @@ impl Switch {
             }
         }
         self.schedule.recycle(piece);
-    }
-
-    /// What the resolver says to a packet sent to it.
-    pub(super) fn resolve(
-        &mut self,
-        from: PortIndex,
-        packet: &[u8],
-        header: &Header,
-        now: u64,
-    ) -> Outcome {
-        let reply = packet::echo_reply(packet, header);
-        let reply = reply.or_else(|| self.answer_name(from, packet, header, now));
-        reply.map_or(Outcome::Done, Outcome::Reply)
-    }
-
-    fn answer_name(
-        &mut self,
-        from: PortIndex,
-        packet: &[u8],
-        header: &Header,
-        now: u64,
-    ) -> Option<Vec<u8>> {
-        let node = self.map.of(from).node;
-        let ports = header.payload..header.payload + 8;
-        let port = |at| packet::be16(packet, header.payload + at);
-        if header.protocol != packet::UDP || header.later_fragment || port(2) != DOMAIN {
-            self.nodes[node.at()].icmp.pass(now, 1)?;
-            let by = self.map.resolver(from);
-            return packet::unreachable(packet, header, by, Unreachable::Port);
-        }
-        let data = packet.get(ports.end..)?;
-        self.queries += 1;
-        let near = |network| self.map.is_in(node, network);
-        let reply = self.resolver.answer(data, self.queries, near)?;
-        packet::udp((header.target, DOMAIN), (header.source, port(0)), &reply)
     }
 
     /// An ICMP error about a frame that `from` sent, within the bound for its node.

@@ -63,9 +63,11 @@ impl Switch {
     ) -> Vec<Option<PortIndex>> {
         let ports = self.heirs(&old, moves);
         old.let_go(&ports, now);
+        old.sift_answers(|port| ports[port.at()]);
         (self.queries, self.flows) = (old.queries, std::mem::take(&mut old.flows));
         self.taps = std::mem::take(&mut old.taps);
         self.schedule = std::mem::take(&mut old.schedule);
+        self.late = std::mem::take(&mut old.late);
         for (was, is) in ports.iter().enumerate() {
             if let Some(is) = is {
                 self.alive[is.at()] = old.alive[was];
