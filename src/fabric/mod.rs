@@ -21,7 +21,7 @@
 //! it is written to the receiver's: never earlier than declared, later by what [`Fabric::lag`] says.
 //! On a way of several hops the next link begins when the one before was due to end.
 //!
-//! Measured on two cores with a load of 4 beside it (`tests/fabric/figures.rs`, release build):
+//! Measured on two cores with a load of 4 beside it (`cargo bench --bench fabric`):
 //! - a clean link adds about 15 µs to the 20 µs round trip of a veth pair;
 //! - a TCP connection has 0.52 to 0.68 of the veth pair's throughput (median of five turns; single
 //!   turns 0.37 to 1.01, 3 to 6 Gbit/s). The two copies in the forwarding thread are 7 % of the
