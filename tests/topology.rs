@@ -35,6 +35,7 @@ fn load_file(file: &Path) -> Result<Loaded, Diagnostics> {
     };
     let params = said("# params: ").into_iter().next();
     let options = LoadOptions {
+        seed: None,
         sets: said("# set: "),
         name: None,
         params: params.map(|(path, _)| beside(&name, &path).unwrap()),
@@ -248,6 +249,22 @@ fn colours_change_nothing_but_the_colours() {
         anstream::adapter::strip_str(&coloured).to_string(),
         errors.to_string()
     );
+}
+
+#[test]
+fn a_seed_from_the_command_line_replaces_the_file_s() {
+    let source = Source {
+        name: "-".into(),
+        text: "name: t\nseed: 7\nnodes: { a: { role: peer } }".into(),
+    };
+    let seeded = |seed| {
+        let options = LoadOptions {
+            seed,
+            ..LoadOptions::default()
+        };
+        netlab::lab::load(&source, &options).unwrap().lab.seed
+    };
+    assert_eq!((seeded(None), seeded(Some(8))), (7, 8));
 }
 
 #[test]

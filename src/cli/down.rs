@@ -149,8 +149,11 @@ async fn rest(engine: &Docker, context: &Context) -> Result<(), Failure> {
     remove(engine, &scope).await.map(|_| ())
 }
 
-/// How many containers were removed.
-async fn remove(engine: &Docker, scope: &Scope) -> Result<usize, Failure> {
+/// Removes everything in `scope`; how many containers.
+///
+/// # Errors
+/// It is somebody else's, or something is left.
+pub async fn remove(engine: &Docker, scope: &Scope) -> Result<usize, Failure> {
     let on_event = |event| {
         if let RunEvent::Removed { name } = event {
             tracing::info!(name, "removed");

@@ -50,6 +50,29 @@ impl Exit {
         }
     }
 
+    /// The worse of two: what several labs together say to the caller.
+    #[must_use]
+    pub fn worst(self, other: Exit) -> Exit {
+        match self.severity() >= other.severity() {
+            true => self,
+            false => other,
+        }
+    }
+
+    /// 130, 143 > 70 > 5 > 4 > 2 > 1 > 3 > 0.
+    fn severity(self) -> u8 {
+        match self {
+            Exit::Passed | Exit::Command(_) => 0,
+            Exit::Inconclusive => 1,
+            Exit::Failed => 2,
+            Exit::Usage => 3,
+            Exit::Invalid => 4,
+            Exit::Engine => 5,
+            Exit::Bug => 6,
+            Exit::Interrupted | Exit::Terminated => 7,
+        }
+    }
+
     /// The exit that an agent's code stands for.
     pub fn of_run(code: u8) -> Exit {
         match code {
@@ -225,6 +248,23 @@ mod tests {
             "error: create container netlab-x.server failed\n  cause: name is in use\n"
         );
         assert_eq!(failure.exit().code(), 5);
+    }
+
+    #[test]
+    fn the_worst_counts() {
+        let from_worst = [
+            Exit::Interrupted,
+            Exit::Bug,
+            Exit::Engine,
+            Exit::Invalid,
+            Exit::Failed,
+            Exit::Inconclusive,
+            Exit::Passed,
+        ];
+        for pair in from_worst.windows(2) {
+            assert_eq!(pair[0].worst(pair[1]), pair[0]);
+            assert_eq!(pair[1].worst(pair[0]), pair[0]);
+        }
     }
 
     #[test]

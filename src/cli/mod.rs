@@ -16,6 +16,7 @@ mod graph;
 mod images;
 mod init;
 mod labs;
+mod launch;
 mod links;
 mod log;
 mod logs;
@@ -25,6 +26,7 @@ mod plan;
 mod preflight;
 mod progress;
 mod ps;
+mod run;
 mod schema;
 mod screen;
 mod shell;
@@ -32,6 +34,7 @@ mod signal;
 mod source;
 mod table;
 mod terminal;
+mod trial;
 mod tty;
 mod up;
 mod validate;
@@ -46,6 +49,7 @@ use terminal::Terminal;
 const EXAMPLES: &str = "\
 Examples:
   netlab up topologies/client-server.yaml     start a lab, play it, print what happened
+  netlab run topologies/mesh.yaml             the same and remove it: one go
   netlab ps                                   which labs run
   netlab logs server -f                       what its program writes
   netlab down                                 bring the record home, remove everything
@@ -87,6 +91,8 @@ struct Global {
 enum Command {
     /// Start a lab, play its scenario and print what came out
     Up(up::Arguments),
+    /// Start a lab, play it, print what came out and remove it: one go
+    Run(run::Arguments),
     /// Bring the record of labs home and remove everything of them
     Down(down::Arguments),
     /// List labs, or the nodes of one
@@ -183,7 +189,7 @@ fn start() -> Exit {
         terminal,
         owner: owner::owner(),
     };
-    match run(cli.command, &context) {
+    match dispatch(cli.command, &context) {
         Ok(exit) => exit,
         Err(failure) => {
             let text = failure.render(terminal.err);
@@ -193,7 +199,7 @@ fn start() -> Exit {
     }
 }
 
-fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
+fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
     // The agent brings its own runtime, and these need none.
     match command {
         Command::Agent(arguments) => return agent::run(&arguments),
@@ -218,6 +224,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
 async fn with_engine(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
         Command::Up(arguments) => up::run(&arguments, context).await,
+        Command::Run(arguments) => run::run(&arguments, context).await,
         Command::Down(arguments) => down::run(&arguments, context).await,
         Command::Ps(arguments) => ps::run(&arguments, context).await,
         Command::Logs(arguments) => logs::run(&arguments, context).await,

@@ -2,9 +2,10 @@
 
 use super::Context;
 use super::exit::{Exit, Failure};
+use super::launch::{Settings, plan_options};
 use super::source::{self, Overrides};
 use super::table;
-use super::up::{Settings, plan_options};
+
 use crate::plan::{self, Plan, Snapshot};
 use clap::{Args, ValueEnum};
 use serde_json::json;

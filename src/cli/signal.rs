@@ -4,6 +4,9 @@ use super::exit::{Exit, Failure};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+/// What is said at the second one.
+const AT_ONCE: &str = "stopped at once; `netlab down` removes what is left\n";
+
 /// Which signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
@@ -46,11 +49,18 @@ impl Signals {
                     _ = terminate.recv() => Signal::Terminate,
                 };
                 if tell.send_replace(Some(signal)).is_some() {
+                    super::screen::draw(Vec::new());
+                    super::screen::above(AT_ONCE.as_bytes());
                     std::process::exit(signal.exit().code().into());
                 }
             }
         });
         Ok(Signals { seen })
+    }
+
+    /// The signal that has come, if one has.
+    pub fn seen(&self) -> Option<Signal> {
+        *self.seen.borrow()
     }
 
     /// Returns when a signal has come, at once when one already has.

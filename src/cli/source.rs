@@ -17,6 +17,9 @@ pub struct Overrides {
     /// Another name for the lab, so that one file can run twice
     #[arg(long, value_name = "NAME", value_parser = parse_name)]
     name: Option<Name>,
+    /// Another seed than the file's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    seed: Option<u64>,
     /// Set a parameter of the file; may be given several times
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_set)]
     sets: Vec<(String, String)>,
@@ -45,6 +48,7 @@ impl Overrides {
         Ok(LoadOptions {
             sets: self.sets.clone(),
             name: self.name.clone(),
+            seed: self.seed,
             params: self.params.as_ref().map(source).transpose()?,
             env: std::env::vars_os().filter_map(variable).collect(),
             files: Files::new(beside),

@@ -27,7 +27,7 @@ pub const TOPOLOGY: Shape = Shape {
         key(
             "seed",
             Kind::Integer(0, i64::MAX as u64),
-            "Seeds everything that is drawn; 1 unless said.",
+            "Seeds everything that is drawn; 1 unless said. `--seed` replaces it.",
         ),
         key(
             "include",
@@ -216,6 +216,7 @@ impl Reader<'_> {
             let largest = i64::MAX as u64;
             topology.seed = self.integer(seed, 0..=largest).unwrap_or(SEED);
         }
+        topology.seed = outside.options.seed.unwrap_or(topology.seed);
         if let Some(link) = fields.entry("link") {
             topology.link = self.default_link(link).unwrap_or_default();
         }

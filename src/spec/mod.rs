@@ -73,6 +73,8 @@ pub struct LoadOptions {
     pub sets: Vec<(String, String)>,
     /// `--name`, in place of the file's.
     pub name: Option<Name>,
+    /// `--seed`, in place of the file's.
+    pub seed: Option<u64>,
     /// `--params FILE`: a map of parameters. `--set` goes before it, the file's values after it.
     pub params: Option<Source>,
     /// Variables of the environment: only those are looked at that the file names.

@@ -133,6 +133,7 @@ pub fn lab(kind: &str, text: &str) -> Option<Lab> {
         text: format!("name: {name}\n{text}"),
     };
     let options = LoadOptions {
+        seed: None,
         sets: Vec::new(),
         name: None,
         params: None,

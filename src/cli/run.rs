@@ -1,0 +1,94 @@
+//! `netlab run`: up, play, summary, down in one go.
+
+use super::exit::{Exit, Failure};
+use super::launch::{Launch, Settings};
+use super::progress::Progress;
+use super::signal::Signals;
+use super::source::{self, Overrides};
+use super::trial::{self, Keep, Outcome, Rules};
+use super::{Context, RunsOption, screen};
+use crate::report;
+use clap::Args;
+use std::time::Duration;
+
+const EXAMPLES: &str = "\
+Ctrl-C closes the record, brings it home and takes the lab down; a second one exits at once and
+leaves the rest to `netlab down`.
+
+Examples:
+  netlab run topologies/client-server.yaml
+  netlab run topologies/client-server.yaml --seed 8 --set clients=20
+  netlab run lab.yaml --name crowd --keep-on-failure --timeout 5min";
+
+/// Arguments of `netlab run`.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// The topology; `-` is standard input
+    file: String,
+    /// Leave the lab up afterwards
+    #[arg(long, conflicts_with = "keep_on_failure")]
+    keep: bool,
+    /// Leave the lab up when the run does not pass
+    #[arg(long)]
+    keep_on_failure: bool,
+    /// Take the lab down when the run is not over after this time, with exit code 3
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    timeout: Option<Duration>,
+    #[command(flatten)]
+    overrides: Overrides,
+    #[command(flatten)]
+    settings: Settings,
+    #[command(flatten)]
+    runs: RunsOption,
+}
+
+fn parse_time(text: &str) -> Result<Duration, String> {
+    crate::units::parse_duration(text).map_err(|e| e.to_string())
+}
+
+/// Runs the lab once and says what came out.
+pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let topology = source::load(&arguments.file, &arguments.overrides, context.terminal)?;
+    let mut signals = Signals::listen()?;
+    let progress = Progress::new(context.terminal, topology.lab.name.as_str());
+    let (settings, runs) = (&arguments.settings, &arguments.runs.runs);
+    let launch = Launch::prepare(context, settings, runs, topology).await?;
+    let rules = Rules {
+        keep: match (arguments.keep, arguments.keep_on_failure) {
+            (true, _) => Keep::Always,
+            (false, true) => Keep::OnFailure,
+            (false, false) => Keep::Never,
+        },
+        timeout: arguments.timeout,
+    };
+    let outcome = trial::play(&launch, rules, &progress, &mut signals).await?;
+    drop(progress);
+    for problem in &outcome.problems {
+        screen::above(problem.render(context.terminal.err).as_bytes());
+    }
+    if let Some(why) = &outcome.why {
+        context
+            .terminal
+            .warn(&format!("{}: {why}", launch.lab().name));
+    }
+    context.terminal.print(&told(&outcome, &launch, context))?;
+    Ok(outcome.exit)
+}
+
+/// The summary, where the record lies, and what is left.
+fn told(outcome: &Outcome, launch: &Launch<'_>, context: &Context) -> String {
+    let palette = context.terminal.out;
+    let mut text = String::new();
+    let next = |word: &str, what: &str| format!("{}  {what}\n", palette.quiet(word));
+    if let Some((record, summary)) = &outcome.record {
+        text.push_str(&report::text(summary, palette));
+        text.push('\n');
+        text.push_str(&next("record", &record.dir.display().to_string()));
+    }
+    let name = &launch.lab().name;
+    if outcome.kept {
+        text.push_str(&next("kept  ", &format!("netlab down {name}   removes it")));
+    }
+    text
+}
