@@ -24,6 +24,7 @@ fn lab() -> Lab {
     let node = |name: &str, i: u8| Node {
         name: Name::new(name).unwrap(),
         group: Name::new(name).unwrap(),
+        labels: Vec::new(),
         interfaces: vec![Interface {
             network: NetworkIndex(0),
             addresses: Addresses {

@@ -6,7 +6,7 @@
 
 use super::desire::{Actual, Desired, death, desired};
 use crate::fault::{Effect, NodeEffect};
-use crate::id::NodeIndex;
+use crate::id::{Name, NodeIndex};
 use crate::lab::{Lab, ScheduledFault};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -70,6 +70,8 @@ pub(super) struct Faults {
     scheduled: Vec<ScheduledFault>,
     nodes: Vec<String>,
     list: Vec<InForce>,
+    /// How many of them are the scenario's; behind those come the ones by hand.
+    of_scenario: usize,
 }
 
 impl Faults {
@@ -84,7 +86,41 @@ impl Faults {
             scheduled,
             nodes,
             list,
+            of_scenario: known,
         }
+    }
+
+    /// One more fault, and its place: that of one by hand that is over, or a new one.
+    pub fn add(&mut self, fault: ScheduledFault) -> usize {
+        let mut places = self.of_scenario..self.scheduled.len();
+        let free = places.find(|at| self.list.iter().all(|f| f.fault != *at));
+        match free {
+            Some(at) => {
+                self.scheduled[at] = fault;
+                at
+            }
+            None => {
+                self.scheduled.push(fault);
+                self.scheduled.len() - 1
+            }
+        }
+    }
+
+    /// One more fault that is in force already (after the agent's own restart), and its place.
+    pub fn restore(&mut self, fault: ScheduledFault, in_force: InForce) -> usize {
+        let fault = self.add(fault);
+        self.list.push(InForce { fault, ..in_force });
+        fault
+    }
+
+    /// Whether it is not the scenario's.
+    pub fn is_by_hand(&self, fault: usize) -> bool {
+        fault >= self.of_scenario
+    }
+
+    /// Whether a fault has this name.
+    pub fn knows(&self, name: &Name) -> bool {
+        self.scheduled.iter().any(|fault| fault.name == *name)
     }
 
     fn node(&self, node: NodeIndex) -> String {

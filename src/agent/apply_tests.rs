@@ -19,10 +19,12 @@ fn fault(name: &str, kind: &str, effects: Vec<Effect>) -> ScheduledFault {
 }
 
 fn in_force(scheduled: Vec<ScheduledFault>) -> Faults {
+    let of_scenario = scheduled.len();
     Faults {
         scheduled,
         nodes: vec!["server".into()],
         list: Vec::new(),
+        of_scenario,
     }
 }
 

@@ -5,6 +5,7 @@
 //! `requests` clients, `adopt` how the lab becomes another.
 
 use super::apply::Faults;
+use super::by_hand::Hand;
 use super::desire::Operation;
 use super::play::{Last, Run};
 use super::position::{FORMAT, Position};
@@ -211,6 +212,7 @@ pub(super) struct Core {
     pub(super) lab: Lab,
     pub(super) state: State,
     pub(super) faults: Faults,
+    pub(super) hand: Hand,
     pub(super) run: Option<Run>,
     pub(super) last: Option<Last>,
     pub(super) runs: Vec<String>,
@@ -265,6 +267,7 @@ impl Core {
         Core {
             state: State::new(&lab),
             faults: Faults::new(&lab, Vec::new()),
+            hand: Hand::default(),
             lab,
             run: None,
             last: None,
@@ -359,6 +362,7 @@ impl Core {
     /// Does what the time alone makes due. To be called at [`Core::next_wake`], too.
     pub fn advance(&mut self, now: u64) {
         self.open_gates(now);
+        self.heal_due_by_hand(now);
         self.play(now);
         self.reconcile(now);
         if now >= self.second {
@@ -366,6 +370,7 @@ impl Core {
             self.every_second(now);
         }
         self.answer_waiting(now);
+        self.answer_by_hand(now);
     }
 
     /// The next thing to do.
@@ -391,6 +396,7 @@ impl Core {
             clients,
             self.faults.next_deadline(),
             self.closing_deadline(),
+            self.next_by_hand(),
         ];
         let due = due.into_iter().flatten().filter(|at| *at > now);
         due.min().unwrap_or(u64::MAX).min(self.second)
@@ -413,6 +419,8 @@ impl Core {
             load: self.load,
             run: self.run.as_ref().map(|run| run.position(&self.faults)),
             owned: owned.map(|n| self.name(n)).collect(),
+            hand_number: self.hand.number,
+            by_hand: self.hand_position(),
         }
     }
 

@@ -40,6 +40,8 @@ pub(super) const TO_CLIENT: usize = 512;
 const CLIENTS: usize = 32;
 /// Connections of one node at once, to each of its two doors.
 pub(super) const PER_NODE: usize = 4;
+/// Bytes of a request's line; a fault by hand may name every node of a large lab.
+const MAX_REQUEST: usize = 4 << 20;
 /// For what follows a request.
 const DELIVERY: Duration = Duration::from_secs(120);
 /// A program that says more lines than this in a second is cut off.
@@ -190,7 +192,7 @@ impl<E: Engine + 'static> Doors<E> {
     /// A client: one request, then answers.
     async fn client(self: Rc<Self>, stream: UnixStream) {
         let (reads, mut writes) = stream.into_split();
-        let mut lines = FramedRead::new(reads, LinesCodec::new_with_max_length(64 << 10));
+        let mut lines = FramedRead::new(reads, LinesCodec::new_with_max_length(MAX_REQUEST));
         let Ok(Some(Ok(line))) = timeout(PATIENCE, lines.next()).await else {
             return;
         };

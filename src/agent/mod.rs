@@ -18,6 +18,7 @@
 mod adopt;
 mod apply;
 mod attach;
+mod by_hand;
 mod collect;
 mod core;
 mod desire;

@@ -5,6 +5,7 @@ use super::core::{Action, Core};
 use super::desire::{Actual, links_down};
 use super::player::{Player, nanoseconds};
 use super::position::{Closing, RunPosition};
+use super::requests::Client;
 use crate::fabric::LinkChange;
 use crate::fault::Effect;
 use crate::id::{NetworkIndex, NodeIndex};
@@ -54,13 +55,15 @@ pub(super) struct Last {
 impl Run {
     /// What to write down.
     pub fn position(&self, faults: &Faults) -> RunPosition {
+        let list = faults.list().iter();
+        let scheduled = list.filter(|f| !faults.is_by_hand(f.fault));
         RunPosition {
             id: self.id.clone(),
             go: self.go,
             done: self.player.as_ref().map_or(0, Player::done),
             warmed_up: self.warmed_up,
             closing: self.closing,
-            in_force: faults.list().to_vec(),
+            in_force: scheduled.cloned().collect(),
             reasons: self.reasons.clone(),
         }
     }
@@ -148,7 +151,7 @@ impl Core {
     /// Does what the run's clock makes due, and notes what is seen of the faults.
     pub(super) fn play(&mut self, now: u64) {
         let Some(run) = &mut self.run else {
-            return self.fold_links(now);
+            return self.idle(now);
         };
         if let Some(player) = &mut run.player {
             let warm = player.warmup_ends();
@@ -171,6 +174,19 @@ impl Core {
         self.finish_when_done(now);
     }
 
+    /// Without a run there are faults by hand only; who waits for their end has it.
+    fn idle(&mut self, now: u64) {
+        self.fold_links(now);
+        self.observe(now);
+        if !self.faults.list().is_empty() {
+            return;
+        }
+        match self.clients.values().any(|c| matches!(c, Client::Stop)) {
+            true => self.run_over(now),
+            false => self.play_asked(now),
+        }
+    }
+
     pub(super) fn apply(&mut self, now: u64, due: Vec<Entry>) {
         let go = self.run.as_ref().map_or(0, |run| run.go);
         for entry in due {
@@ -182,7 +198,7 @@ impl Core {
         }
     }
 
-    fn begin(&mut self, fault: usize, due: u64, now: u64) {
+    pub(super) fn begin(&mut self, fault: usize, due: u64, now: u64) {
         self.faults.begin(fault, due, now);
         self.own(fault);
     }
@@ -198,7 +214,7 @@ impl Core {
         }
     }
 
-    fn heal(&mut self, fault: usize, due: u64, now: u64) {
+    pub(super) fn heal(&mut self, fault: usize, due: u64, now: u64) {
         let (was_in_force, failed) = self.faults.heal(fault, now);
         if was_in_force {
             let name = self.faults.get(fault).name.to_string();
@@ -213,7 +229,7 @@ impl Core {
     /// Begins to close the run: everything heals.
     pub(super) fn close(&mut self, now: u64, why: Closing) {
         let Some(run) = &mut self.run else {
-            return;
+            return self.heal_by_hand(now);
         };
         if run.closing.is_some() {
             return;
@@ -285,6 +301,7 @@ impl Core {
                     requested: self.on_run_clock(requested),
                 };
                 self.event(at, what);
+                self.tell_injected(fault, at.saturating_sub(requested));
             }
             Seen::HealStarted { fault } => {
                 let fault = self.faults.get(fault).name.to_string();
@@ -298,6 +315,7 @@ impl Core {
             Seen::Failed { fault, why } => {
                 let name = self.faults.get(fault).name.to_string();
                 self.reason(format!("fault `{name}` failed: {why}"));
+                self.tell_failed(fault, &why);
                 self.event(now, What::FaultFailed { fault: name, why });
                 self.disown();
             }

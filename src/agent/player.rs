@@ -46,6 +46,15 @@ impl Player {
         self.done = self.timeline.entries.len();
     }
 
+    /// The entries that were not given out yet, with their times.
+    pub fn ahead(&self) -> Vec<(u64, &Entry)> {
+        let rest = self.timeline.entries.get(self.done..).unwrap_or_default();
+        let timed = rest
+            .iter()
+            .map(|entry| (self.go + nanoseconds(entry.at), entry));
+        timed.collect()
+    }
+
     /// When the next entry is due.
     pub fn next_at(&self) -> Option<u64> {
         let next = self.timeline.entries.get(self.done)?;

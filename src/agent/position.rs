@@ -3,6 +3,7 @@
 //! Owns `position.json` and the decisions after a restart, which are pure ([`resume`]).
 
 use super::apply::InForce;
+use super::by_hand::HandPosition;
 use crate::timeline::{Entry, Step};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -16,7 +17,7 @@ pub(super) const FILE: &str = "position.json";
 pub(super) const FORMAT: u32 = 1;
 
 /// Where a lab stands. Times are CLOCK_MONOTONIC ns of the boot named.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Position {
     /// [`FORMAT`].
     pub format: u32,
@@ -38,6 +39,12 @@ pub(super) struct Position {
     pub run: Option<RunPosition>,
     /// Names of nodes that a fault took down and that were not back.
     pub owned: Vec<String>,
+    /// How many faults by hand there have been.
+    #[serde(default)]
+    pub hand_number: u32,
+    /// Faults by hand that are in force.
+    #[serde(default)]
+    pub by_hand: Vec<HandPosition>,
 }
 
 /// Where a run stands.
@@ -69,7 +76,7 @@ pub(super) enum Closing {
 }
 
 /// What to do after a start.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Resume {
     /// The lab is new.
     Fresh,
@@ -154,6 +161,8 @@ mod tests {
                 reasons: Vec::new(),
             }),
             owned: vec!["n-1".into()],
+            hand_number: 0,
+            by_hand: Vec::new(),
         }
     }
 

@@ -24,13 +24,28 @@ pub(super) enum Client {
     Follow,
     /// Waits for the end of everything.
     Stop,
+    /// Waits until the effect of a fault by hand is seen.
+    Injects {
+        /// Its place.
+        fault: usize,
+    },
+    /// Waits until faults have healed.
+    Heals {
+        /// Their names.
+        faults: Vec<String>,
+        /// Since when.
+        since: u64,
+        /// What did not come back, and why.
+        failed: Vec<String>,
+    },
 }
 
 impl Client {
     pub fn deadline(&self) -> Option<u64> {
         match self {
             Client::Ready { deadline, .. } => Some(*deadline),
-            Client::Follow | Client::Stop => None,
+            // Faults have deadlines of their own.
+            Client::Follow | Client::Stop | Client::Injects { .. } | Client::Heals { .. } => None,
         }
     }
 }
@@ -66,10 +81,10 @@ impl Core {
             Request::Stop => {
                 self.clients.insert(client, Client::Stop);
                 self.close(now, Closing::Interrupted);
-                if self.run.is_none() {
-                    self.run_over(now);
-                }
             }
+            Request::Inject(injection) => self.asked_to_inject(now, client, injection),
+            Request::Heal { fault } => self.asked_to_heal(now, client, fault.as_deref()),
+            Request::Faults => self.tell_faults(now, client),
         }
     }
 
@@ -92,12 +107,9 @@ impl Core {
         }
         self.play_next = Some(client);
         self.close(now, Closing::Interrupted);
-        if self.run.is_none() {
-            self.play_asked(now);
-        }
     }
 
-    fn play_asked(&mut self, now: u64) {
+    pub(super) fn play_asked(&mut self, now: u64) {
         if let Some(client) = self.play_next.take() {
             let run = self.start_run(now);
             self.reply(client, Reply::Playing { run }, true);

@@ -4,6 +4,7 @@
 //! `position`.
 
 use super::apply::{Faults, Seen};
+use super::by_hand::HandPosition;
 use super::core::{Action, Core, SECOND};
 use super::desire::Desired;
 use super::play::Run;
@@ -26,8 +27,9 @@ impl Core {
             member.owned = position.owned.contains(&member.name);
         }
         let at = position.at;
+        self.hand.number = position.hand_number;
         let Some(run) = position.run else {
-            return;
+            return self.resume_by_hand(now, position.by_hand);
         };
         let scenario = self.lab.scenario.as_ref();
         self.run = Some(Run {
@@ -47,11 +49,17 @@ impl Core {
                 self.reason(why);
                 self.finish(at, Closing::Ended);
             }
-            None => self.resume_run(now, at, run),
+            None => self.resume_run(now, at, run, position.by_hand),
         }
     }
 
-    fn resume_run(&mut self, now: u64, at: u64, run: RunPosition) {
+    fn resume_run(
+        &mut self,
+        now: u64,
+        at: u64,
+        run: RunPosition,
+        by_hand: Vec<HandPosition>,
+    ) {
         let (away, from) = (
             now.saturating_sub(at) as f64 / SECOND as f64,
             self.on_run_clock(at),
@@ -61,7 +69,7 @@ impl Core {
             "the agent died and came back {away:.1}s later; nothing was measured meanwhile"
         ));
         self.faults = Faults::new(&self.lab, run.in_force);
-        self.faults.restart_deadlines(now);
+        self.resume_by_hand(now, by_hand);
         for node in self.state.indices() {
             if matches!(self.faults.desired(node), Desired::Dead(d) if d.kernel_answers) {
                 let text = "its kernel answers no more: the agent that held its network died";

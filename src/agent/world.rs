@@ -25,6 +25,7 @@ pub(super) fn lab(count: u32, scenario: Option<Scenario>) -> Lab {
     let node = |i: u32| Node {
         name: Name::new(format!("n-{}", i + 1)).unwrap(),
         group: Name::new("n").unwrap(),
+        labels: Vec::new(),
         interfaces: vec![Interface {
             network: NetworkIndex(0),
             addresses: Addresses {

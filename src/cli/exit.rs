@@ -111,6 +111,12 @@ pub enum Failure {
         /// All diagnostics, as they are printed.
         rendered: String,
     },
+    /// What was asked for is wrong in itself; the text names every error with its place.
+    #[error("{rendered}")]
+    Misworded {
+        /// All diagnostics, as they are printed.
+        rendered: String,
+    },
     /// Engine or host cannot do what netlab needs.
     #[error("{what}")]
     Unfit {
@@ -174,7 +180,7 @@ impl Failure {
     /// What the process says about it to its caller.
     pub fn exit(&self) -> Exit {
         match self {
-            Failure::Usage { .. } => Exit::Usage,
+            Failure::Usage { .. } | Failure::Misworded { .. } => Exit::Usage,
             Failure::Unreadable { .. } | Failure::Invalid { .. } => Exit::Invalid,
             Failure::Plan(error) => match error {
                 PlanError::OtherAgent { .. }
@@ -198,7 +204,9 @@ impl Failure {
     /// The text for people: the chain of causes and the cure; empty when nothing is to be said.
     pub fn render(&self, palette: crate::report::Palette) -> String {
         match self {
-            Failure::Invalid { rendered } => return rendered.clone(),
+            Failure::Invalid { rendered } | Failure::Misworded { rendered } => {
+                return rendered.clone();
+            }
             Failure::Signal(_) => return String::new(),
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 return String::new();

@@ -72,6 +72,10 @@ pub async fn follow<E: Engine>(
                 | Reply::Stopped
                 | Reply::Adopted
                 | Reply::Links { .. }
+                | Reply::Injected { .. }
+                | Reply::Failed { .. }
+                | Reply::Healed { .. }
+                | Reply::Faults { .. }
                 | Reply::Capturing,
             ) => {}
             None => return Err(Failure::Bug("a run ended without saying so".into())),

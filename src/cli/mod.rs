@@ -11,6 +11,7 @@ mod down;
 mod exec;
 mod exit;
 mod export;
+mod fault;
 mod follow;
 mod graph;
 mod images;
@@ -107,6 +108,8 @@ enum Command {
     Links(links::Arguments),
     /// Write packets of a running lab into a pcapng file
     Capture(capture::Arguments),
+    /// Break something in a running lab by hand, list faults, heal them
+    Fault(fault::Arguments),
     /// Wait until the scenario of a lab is over and return its exit code
     Wait(wait::Arguments),
     /// Write a commented topology to begin with
@@ -232,6 +235,7 @@ async fn with_engine(command: Command, context: &Context) -> Result<Exit, Failur
         Command::Shell(arguments) => shell::run(&arguments, context).await,
         Command::Links(arguments) => links::run(&arguments, context).await,
         Command::Capture(arguments) => capture::run(&arguments, context).await,
+        Command::Fault(arguments) => fault::run(&arguments, context).await,
         Command::Wait(arguments) => wait::run(&arguments, context).await,
         Command::Plan(arguments) => plan::run(&arguments, context).await,
         Command::Doctor(arguments) => doctor::run(&arguments, context).await,

@@ -62,7 +62,8 @@ fn times(spec: &ScenarioSpec, fault: &FaultSpec, reports: &mut Vec<Diagnostic>) 
     true
 }
 
-fn resolve(
+/// The fault with its targets resolved; none when something was reported.
+pub(super) fn resolve(
     roster: &Roster<'_>,
     places: &Places,
     fault: &FaultSpec,

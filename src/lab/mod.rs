@@ -4,6 +4,7 @@
 //! nor know the engine.
 
 mod advice;
+mod by_hand;
 mod faults;
 mod links;
 mod load;
@@ -19,6 +20,7 @@ mod settle;
 pub mod shape;
 mod subnet;
 
+pub use by_hand::{ByHand, by_hand};
 pub use load::{Loaded, load};
 pub use model::{
     Addresses, FORMAT, Healthcheck, Image, Interface, LAB_SUBNET, Lab, Link, Links, Network, Node,

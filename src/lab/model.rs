@@ -205,6 +205,9 @@ pub struct Node {
     pub name: Name,
     /// The key under `nodes:` that it came from.
     pub group: Name,
+    /// Words that select it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
     /// Its places in networks, at least one; the first is the primary, whose addresses names stand
     /// for.
     pub interfaces: Vec<Interface>,

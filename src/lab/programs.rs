@@ -42,6 +42,7 @@ pub(super) fn nodes(
             nodes.push(Node {
                 name: roster.members[at].name.clone(),
                 group: spec.name.value.clone(),
+                labels: spec.labels.clone(),
                 interfaces: places.interfaces[at].clone(),
                 forward: spec.forward.is_some(),
                 uplink: spec.uplink,

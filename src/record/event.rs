@@ -48,6 +48,17 @@ pub enum What {
         /// The fault that wanted it; none: nobody did.
         fault: Option<String>,
     },
+    /// A fault was asked for by hand.
+    FaultInjected {
+        /// Its name.
+        fault: String,
+        /// Its kind.
+        kind: String,
+        /// Its target, for people.
+        target: String,
+        /// How long it shall last in nanoseconds; none: until it is healed by hand, or the run ends.
+        lasts: Option<i64>,
+    },
     /// A fault is in effect: its last effect was observed.
     FaultBegan {
         /// Its name.

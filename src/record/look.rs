@@ -1,12 +1,15 @@
-//! What the agent tells of links: what was declared, what was carried, and what may be captured.
+//! What the agent tells of links: what was declared, what was carried, and what may be captured;
+//! and of faults.
 //!
-//! Owns the rows of `netlab links` and the choice of `netlab capture`. Must not know who counts.
+//! Owns the rows of `netlab links` and `netlab fault list`, and the choice of `netlab capture`. Must not know who counts.
 
 use crate::link::LinkProperties;
 use serde::{Deserialize, Serialize};
 
 /// Rows in one [`super::stream::Reply::Links`].
 pub const LINKS_PER_REPLY: usize = 1000;
+/// Rows in one [`super::stream::Reply::Faults`].
+pub const ROWS_PER_REPLY: usize = 1000;
 
 /// One ordered pair of nodes that carried or dropped something since the agent's start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,6 +75,54 @@ impl DroppedPackets {
     pub fn total(&self) -> u64 {
         self.by_cause().iter().map(|(_, count)| count).sum()
     }
+}
+
+/// Where a fault stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultState {
+    /// The scenario will begin it.
+    Scheduled,
+    /// Asked for, its effect was not seen yet.
+    Beginning,
+    /// In effect.
+    Active,
+    /// It had no effect.
+    Failed,
+    /// Its effects are withdrawn, not all is back yet.
+    Healing,
+}
+
+impl FaultState {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FaultState::Scheduled => "scheduled",
+            FaultState::Beginning => "beginning",
+            FaultState::Active => "active",
+            FaultState::Failed => "failed",
+            FaultState::Healing => "healing",
+        }
+    }
+}
+
+/// A fault that is in force, or that the scenario will begin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultRow {
+    /// Its name, by which it is healed.
+    pub fault: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its target, for people.
+    pub target: String,
+    /// How far it is.
+    pub state: FaultState,
+    /// Whether it is not the scenario's.
+    pub by_hand: bool,
+    /// When it was or will be begun, in ns from now; before now it is negative.
+    pub begins_ns: i64,
+    /// When it will be healed, in ns from now; none: at the end, or by hand, or it is being healed.
+    pub heals_ns: Option<i64>,
 }
 
 /// Whose packets are captured, by name.

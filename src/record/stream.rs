@@ -1,10 +1,11 @@
 //! What CLI and agent say to each other over the exec stream: JSON, one message per line.
 //!
-//! The CLI sends one [`Request`] and reads [`Reply`]s; only [`Request::Follow`] and
-//! [`Request::Links`] are answered by many; behind the answer to [`Request::Capture`] follow bytes. The stream's end without a last reply means that the agent restarted: ask again.
+//! The CLI sends one [`Request`] and reads [`Reply`]s; only [`Request::Follow`],
+//! [`Request::Links`] and [`Request::Faults`] are answered by many; behind the answer to [`Request::Capture`] follow bytes. The stream's end without a last reply means that the agent restarted: ask again.
 
 use super::event::{Event, Verdict};
-use super::look::{Captured, LinkRow};
+use super::look::{Captured, FaultRow, LinkRow};
+use crate::lab::ScheduledFault;
 use netlab_protocol::latency::{Op, Outcome};
 use serde::{Deserialize, Serialize};
 
@@ -50,8 +51,28 @@ pub enum Request {
         /// About how many bytes the file may have.
         most: u64,
     },
+    /// Begin a fault now. One [`Reply::Injected`] when its effect is seen, or [`Reply::Failed`], or
+    /// [`Reply::Refused`] when nothing was begun.
+    Inject(Injection),
+    /// Heal faults that are in force. One [`Reply::Healed`] when all is back, or
+    /// [`Reply::Refused`].
+    Heal {
+        /// Which; none: all.
+        fault: Option<String>,
+    },
+    /// Faults in force and to come: [`Reply::Faults`], the last of them with `more: false`.
+    Faults,
     /// Heal everything, close a playing run as interrupted, stop the load: one [`Reply::Stopped`].
     Stop,
+}
+
+/// A fault by hand.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Injection {
+    /// [`crate::plan::lab_hash`] of the lab that it was resolved against.
+    pub lab: String,
+    /// The fault; its name is given by the agent, and it begins at once.
+    pub fault: ScheduledFault,
 }
 
 /// Agent to CLI.
@@ -89,6 +110,36 @@ pub enum Reply {
     Links {
         /// By sender and receiver.
         rows: Vec<LinkRow>,
+        /// Whether others follow.
+        more: bool,
+    },
+    /// A fault by hand is in effect.
+    Injected {
+        /// Its name, by which it is healed.
+        fault: String,
+        /// Microseconds from the request until its last effect was seen.
+        took_us: u64,
+        /// The run in whose record it stands; none: no run is playing.
+        run: Option<String>,
+    },
+    /// A fault by hand had no effect.
+    Failed {
+        /// Which, and why.
+        why: String,
+    },
+    /// Faults have healed.
+    Healed {
+        /// Their names.
+        faults: Vec<String>,
+        /// What did not come back, and why.
+        failed: Vec<String>,
+        /// Microseconds from the request until all was back.
+        took_us: u64,
+    },
+    /// Some faults.
+    Faults {
+        /// Those in force first, then those to come in their order.
+        rows: Vec<FaultRow>,
         /// Whether others follow.
         more: bool,
     },

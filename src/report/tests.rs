@@ -48,6 +48,7 @@ fn node((name, role): &(&str, &str)) -> Node {
     Node {
         name: Name::new(*name).unwrap(),
         group: Name::new(*name).unwrap(),
+        labels: Vec::new(),
         interfaces: vec![crate::lab::Interface {
             network: crate::id::NetworkIndex(0),
             addresses: crate::lab::LAB_SUBNET.host(1),

@@ -368,6 +368,10 @@ impl<E: Engine> Follower<'_, E> {
             | Reply::Stopped
             | Reply::Adopted
             | Reply::Links { .. }
+            | Reply::Injected { .. }
+            | Reply::Failed { .. }
+            | Reply::Healed { .. }
+            | Reply::Faults { .. }
             | Reply::Capturing => {
                 return Err(AttachError::unexpected(&reply));
             }

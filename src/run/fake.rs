@@ -396,6 +396,9 @@ impl Fake {
             Request::Follow => "follow",
             Request::Links => "links",
             Request::Capture { .. } => "capture",
+            Request::Inject(_) => "inject",
+            Request::Heal { .. } => "heal",
+            Request::Faults => "faults",
         };
         if let Err(error) = self.call(format!("agent {asked}")).await {
             let why = error.source.to_string();
@@ -411,6 +414,20 @@ impl Fake {
                 more: false,
             }],
             Request::Capture { .. } => vec![Reply::Capturing],
+            Request::Inject(_) => vec![Reply::Injected {
+                fault: "kill-1".to_owned(),
+                took_us: 1,
+                run: None,
+            }],
+            Request::Heal { .. } => vec![Reply::Healed {
+                faults: Vec::new(),
+                failed: Vec::new(),
+                took_us: 1,
+            }],
+            Request::Faults => vec![Reply::Faults {
+                rows: Vec::new(),
+                more: false,
+            }],
             Request::Follow => self.state().replies.clone(),
             Request::Status | Request::AwaitReady { .. } => vec![Reply::Status(Status {
                 stream: STREAM,

@@ -20,6 +20,7 @@
 //! file are reported at once. Must not touch engine, clock or environment, nor know which nodes a
 //! selector selects.
 
+mod by_hand;
 pub mod defaults;
 mod diagnostic;
 mod document;
@@ -48,6 +49,7 @@ mod tree;
 mod words;
 mod yaml;
 
+pub use by_hand::{FaultReading, FaultWord, fault_words, read_fault};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use schema::schema;
 pub use selector::{ROLES, Selection, Selector, matches};

@@ -124,7 +124,7 @@ impl Reader<'_> {
         entries.into_iter().filter_map(|e| self.fault(e)).collect()
     }
 
-    fn fault(&self, entry: &Entry) -> Option<FaultSpec> {
+    pub(super) fn fault(&self, entry: &Entry) -> Option<FaultSpec> {
         let name = self.key_name(&entry.key);
         let fields = self.open_fields(&entry.value, "a fault", Some(entry.key.span))?;
         let kind = self.kind(&fields, &entry.value);

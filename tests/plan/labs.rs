@@ -46,6 +46,7 @@ pub fn lab(lab: &str, nodes: Vec<(&str, Program)>) -> Lab {
             Node {
                 name: name(text),
                 group: name(text),
+                labels: Vec::new(),
                 interfaces: vec![Interface {
                     network: NetworkIndex(0),
                     addresses: Addresses {

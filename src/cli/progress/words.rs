@@ -36,6 +36,16 @@ pub fn sentence(what: &What, died: &BTreeSet<String>) -> Option<Line> {
                 line.painted(Palette::bad, text)
             }
         },
+        What::FaultInjected {
+            fault,
+            kind,
+            target,
+            lasts,
+        } => {
+            let time = lasts.map_or_else(String::new, |lasts| format!(", for {}", seconds(lasts)));
+            let text = format!("fault {fault} by hand: {kind} {target}{time}");
+            line.painted(Palette::fault, text)
+        }
         What::FaultBegan {
             fault,
             kind,
