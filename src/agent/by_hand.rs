@@ -103,9 +103,8 @@ impl Core {
 
     /// Heals one fault, or all that are in force; the client hears of it when all is back.
     pub(super) fn asked_to_heal(&mut self, now: u64, client: u64, wanted: Option<&str>) {
-        let named = |f: &&InForce| {
-            wanted.is_none_or(|name| self.faults.get(f.fault).name.as_str() == name)
-        };
+        let named =
+            |f: &&InForce| wanted.is_none_or(|name| self.faults.get(f.fault).name.as_str() == name);
         let found: Vec<InForce> = self.faults.list().iter().filter(named).cloned().collect();
         if let (Some(name), true) = (wanted, found.is_empty()) {
             let why = self.nothing_to_heal(name);
@@ -226,12 +225,7 @@ impl Core {
     fn answer_injector(&mut self, fault: usize, reply: &Reply) {
         let waits =
             |(_, c): &(&u64, &Client)| matches!(c, Client::Injects { fault: f } if *f == fault);
-        let waiting: Vec<u64> = self
-            .clients
-            .iter()
-            .filter(waits)
-            .map(|(c, _)| *c)
-            .collect();
+        let waiting: Vec<u64> = self.clients.iter().filter(waits).map(|(c, _)| *c).collect();
         for client in waiting {
             self.clients.remove(&client);
             self.reply(client, reply.clone(), true);

@@ -1,3 +1,5 @@
+//! Faults by hand through the agent's mind, with neither engine nor network.
+
 use super::super::world::*;
 use super::*;
 use crate::fault::NodeEffect;
@@ -166,7 +168,11 @@ fn the_scenario_s_are_listed_and_healed_early() {
     world.run_for(1.0);
     assert!(matches!(world.replies.last(), Some(Reply::Healed { .. })));
     world.run_for(10.0);
-    let healed = world.names().iter().filter(|n| *n == "heal-started loss").count();
+    let healed = world
+        .names()
+        .iter()
+        .filter(|n| *n == "heal-started loss")
+        .count();
     assert_eq!((healed, world.verdict().unwrap().0), (1, Verdict::Passed));
 }
 

@@ -53,13 +53,7 @@ impl Core {
         }
     }
 
-    fn resume_run(
-        &mut self,
-        now: u64,
-        at: u64,
-        run: RunPosition,
-        by_hand: Vec<HandPosition>,
-    ) {
+    fn resume_run(&mut self, now: u64, at: u64, run: RunPosition, by_hand: Vec<HandPosition>) {
         let (away, from) = (
             now.saturating_sub(at) as f64 / SECOND as f64,
             self.on_run_clock(at),

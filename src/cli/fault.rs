@@ -203,6 +203,8 @@ async fn ask(
 ) -> Result<Said, Failure> {
     /// A fault is given ten seconds and its grace, a heal thirty.
     const PATIENCE: Duration = Duration::from_secs(600);
+    /// Who waits for longer is told what for.
+    const SOON: Duration = Duration::from_secs(1);
     let failed = |e: AttachError| Failure::step("the agent did not answer", e);
     let mut signals = Signals::listen()?;
     let agent = lab.answering_agent()?;
@@ -212,17 +214,24 @@ async fn ask(
             .map_err(failed)?;
         replies.next(PATIENCE).await.map_err(failed)
     };
-    context.terminal.tell("waiting for its effect to be seen");
+    let wait = async {
+        tokio::time::sleep(SOON).await;
+        context.terminal.tell("waiting until it is seen to be so");
+        std::future::pending().await
+    };
     tokio::select! {
         reply = answer => reply.map(Said::Reply),
         signal = signals.wait() => Ok(Said::Signal(signal)),
+        never = wait => never,
     }
 }
 
 fn unexpected(reply: Reply, wanted: &str) -> Failure {
     match reply {
         Reply::Refused { why } => {
-            let (what, cure) = why.split_once(": ").unwrap_or((&why, "`netlab fault list`"));
+            let (what, cure) = why
+                .split_once(": ")
+                .unwrap_or((&why, "`netlab fault list`"));
             Failure::usage(what, cure)
         }
         other => Failure::step(

@@ -63,7 +63,11 @@ fn outline(lab: &Lab) -> Topology {
         let single = node.name == node.group;
         nodes.push(NodeSpec {
             name: Spanned::new(node.group.clone(), Span::default()),
-            count: if single { Count::Single } else { Count::Many(1) },
+            count: if single {
+                Count::Single
+            } else {
+                Count::Many(1)
+            },
             labels: node.labels.clone(),
             places: Said::Only,
             forward: None,

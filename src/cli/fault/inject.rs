@@ -145,11 +145,7 @@ async fn running(engine: &Docker, seen: &Seen) -> Result<Lab, Failure> {
 }
 
 /// The fault as a file would have it; warnings go to stderr.
-fn resolve(
-    said: &Words<Options>,
-    lab: &Lab,
-    context: &Context,
-) -> Result<ScheduledFault, Failure> {
+fn resolve(said: &Words<Options>, lab: &Lab, context: &Context) -> Result<ScheduledFault, Failure> {
     let coloured = context.terminal.err.coloured;
     let source = Source {
         name: "fault".to_owned(),

@@ -27,7 +27,12 @@ pub struct Said<O> {
 
 impl<O: Args> Subcommand for Said<O> {
     fn augment_subcommands(command: Command) -> Command {
-        let kinds = KINDS.iter().map(|kind| O::augment_args(words(kind)));
+        let kinds = KINDS.iter().map(|kind| {
+            // The options' own documentation would take the kind's place.
+            O::augment_args(words(kind))
+                .about(kind.help)
+                .long_about(kind.help)
+        });
         command
             .subcommands(kinds)
             .subcommand_required(true)
@@ -66,7 +71,7 @@ impl<O: Args> FromArgMatches for Said<O> {
 
 /// The subcommand of a kind.
 fn words(kind: &'static Kind) -> Command {
-    let command = Command::new(kind.name).about(kind.help);
+    let command = Command::new(kind.name);
     let command = match kind.target {
         TargetShape::Nodes => command.arg(
             Arg::new(NODES)
