@@ -1,8 +1,9 @@
-//! From a record to something to read: text, and `summary.json`. Pure.
+//! From a record to something to read: text, `summary.json`, and a page. Pure.
 //!
 //! Owns windows, percentiles, the summary and its rendering. Must not touch the engine, the disk,
 //! a clock or a terminal.
 
+mod page;
 mod palette;
 pub mod picture;
 mod quantity;
@@ -11,6 +12,7 @@ mod summary;
 mod text;
 mod window;
 
+pub use page::{PageError, Source, html};
 pub use palette::Palette;
 pub use quantity::{latency, share};
 pub use summary::{FORMAT, FaultSummary, RoleSummary, Summary, WindowSummary};

@@ -153,7 +153,7 @@ fn golden(name: &str, text: &str) {
 }
 
 /// One client, 16 requests a slot, the server lost from 10 s to 15 s after a warm-up of 5 s.
-fn server_loss() -> Run {
+pub(in crate::report) fn server_loss() -> Run {
     let lab = lab(
         "client-server",
         &[("client-1", "client"), ("server", "server")],
@@ -229,14 +229,23 @@ fn peers_answer_their_own_keys_without_the_network() {
     golden("mesh", &text(&summary, Palette::PLAIN));
 }
 
-#[test]
-fn a_run_without_faults_and_one_without_end() {
+/// Three seconds without a fault, of which the last goes wrong.
+pub(in crate::report) fn quiet() -> Run {
     let lab = lab("quiet", &[("client-1", "client")]);
     let mut latency = load(0, 0..20, (Op::Read, Outcome::Ok, 900), 2);
     latency.extend(load(0, 20..30, (Op::Read, Outcome::Error, 900), 2));
-    let mut events = vec![started(0, 3 * S), ended(3 * S, Verdict::Passed, &[])];
+    let events = vec![started(0, 3 * S), ended(3 * S, Verdict::Passed, &[])];
+    record(lab, events, latency)
+}
+
+#[test]
+fn a_run_without_faults_and_one_without_end() {
+    let mut events = quiet().events;
     let summary = |events: &[Event]| {
-        let record = record(lab.clone(), events.to_vec(), latency.clone());
+        let record = Run {
+            events: events.to_vec(),
+            ..quiet()
+        };
         text(&Summary::new(&record), Palette::PLAIN)
     };
     golden("quiet", &summary(&events));

@@ -2,7 +2,7 @@
 
 /// Width of text of one pixel's size, in pixels, estimated for a common sans-serif font; a little more
 /// than it takes, so that nothing is cut off.
-pub(super) fn width(text: &str, size: f64) -> f64 {
+pub(in crate::report) fn width(text: &str, size: f64) -> f64 {
     let wide = |c: char| match c {
         'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '\'' | '|' | '!' => 0.33,
         'f' | 't' | 'r' | ' ' | '-' | '(' | ')' | '/' => 0.42,
@@ -27,7 +27,7 @@ pub(super) fn shortened(text: &str, most: usize) -> String {
 }
 
 /// For XML text and attributes; control characters, which XML forbids, become a replacement sign.
-pub(super) fn xml(text: &str) -> String {
+pub(in crate::report) fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

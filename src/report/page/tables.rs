@@ -1,0 +1,133 @@
+//! Tables of the page, as values that the template lays out.
+
+use crate::record::Run;
+use crate::report::quantity::{NONE, instant, latency, length, share};
+use crate::report::summary::{FaultSummary, RoleSummary, Summary, WindowSummary};
+use serde::Serialize;
+
+/// A fault with its tables.
+#[derive(Debug, Serialize)]
+pub(super) struct Fault {
+    name: String,
+    what: String,
+    facts: Vec<(&'static str, String)>,
+    roles: Vec<Role>,
+}
+
+/// The rows of a role.
+#[derive(Debug, Serialize)]
+pub(super) struct Role {
+    role: String,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    window: &'static str,
+    requests: u64,
+    success: String,
+    /// Width of the bar in percent.
+    bar: f64,
+    p50: String,
+    p99: String,
+    rate: String,
+    failed: String,
+}
+
+/// All faults in the order in which they came into effect.
+pub(super) fn faults(summary: &Summary) -> Vec<Fault> {
+    summary
+        .faults
+        .iter()
+        .map(|f| fault(f, summary.warmup))
+        .collect()
+}
+
+fn fault(fault: &FaultSummary, warmup: i64) -> Fault {
+    let at = |ns: i64| instant(ns - warmup);
+    let some = |ns: Option<i64>| ns.map_or(NONE.to_owned(), at);
+    let facts = vec![
+        ("due", at(fault.due)),
+        ("asked for", at(fault.requested)),
+        (
+            "in effect",
+            format!(
+                "{} ({} after it was due)",
+                at(fault.began),
+                length((fault.began - fault.due).max(0))
+            ),
+        ),
+        ("heal due", some(fault.heal_due)),
+        ("heal started", some(fault.heal_started)),
+        ("healed", some(fault.healed)),
+    ];
+    Fault {
+        name: fault.name.clone(),
+        what: format!("{} {}", fault.kind, fault.target),
+        facts,
+        roles: fault.roles.iter().map(role).collect(),
+    }
+}
+
+/// Roles over the whole scenario.
+pub(super) fn whole(summary: &Summary) -> Vec<Role> {
+    summary.roles.iter().map(role).collect()
+}
+
+fn role(role: &RoleSummary) -> Role {
+    Role {
+        role: role.role.clone(),
+        rows: role.windows.iter().map(row).collect(),
+    }
+}
+
+fn row(window: &WindowSummary) -> Row {
+    let mut failed: Vec<_> = window
+        .outcomes
+        .iter()
+        .filter(|(o, n)| !o.is_success() && **n > 0)
+        .collect();
+    failed.sort_by_key(|(outcome, count)| (std::cmp::Reverse(**count), **outcome));
+    let failed: Vec<String> = failed.iter().map(|(o, n)| format!("{o} {n}")).collect();
+    Row {
+        window: window.window.as_str(),
+        requests: window.requests,
+        success: share(window.succeeded, window.requests),
+        bar: match window.requests {
+            0 => 0.0,
+            all => (window.succeeded as f64 / all as f64 * 1000.0).round() / 10.0,
+        },
+        p50: latency(window.p50_us),
+        p99: latency(window.p99_us),
+        rate: window
+            .answers_per_second
+            .map_or(NONE.to_owned(), |rate| format!("{rate:.1}")),
+        failed: failed.join(", "),
+    }
+}
+
+/// What is known of the machine and of how exact it was.
+pub(super) fn host(run: &Run) -> Vec<(&'static str, String)> {
+    let Some(agent) = &run.agent else {
+        return Vec::new();
+    };
+    let lag = match agent.fabric_lag.as_str() {
+        "" => "not recorded: the run was cut off".to_owned(),
+        lag => lag.to_owned(),
+    };
+    vec![
+        ("packets left the fabric later than due by", lag),
+        (
+            "packets that devices dropped without being told to",
+            agent.undeclared_drops.to_string(),
+        ),
+        (
+            "load average, before and after",
+            format!("{:.2}, {:.2}", agent.load_before, agent.load_after),
+        ),
+        ("cores", agent.cores.to_string()),
+        ("kernel", agent.kernel.clone()),
+        ("scheduling", agent.scheduling.clone()),
+        ("netlab", format!("{} ({})", agent.version, agent.build)),
+    ]
+}

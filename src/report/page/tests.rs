@@ -1,0 +1,66 @@
+//! Tests of the page: what it holds, and that nothing of a record becomes markup.
+
+use super::*;
+use crate::report::tests::{quiet, server_loss};
+
+fn page(run: &Run, topology: Option<&str>) -> String {
+    let summary = Summary::new(run);
+    let source = Source {
+        run,
+        summary: &summary,
+        topology,
+    };
+    html(source).unwrap()
+}
+
+#[test]
+fn the_loss_of_a_server_is_told_and_drawn() {
+    let page = page(&server_loss(), Some("name: client-server\n"));
+    if let Some(path) = std::env::var_os("NETLAB_PAGE") {
+        std::fs::write(path, &page).unwrap();
+    }
+    for told in [
+        "<h1>client-server</h1>",
+        "At 10.04 s the fault server-loss (kill server) was in effect, 38 ms after it was due.",
+        "Success of client was 100.0 % before and 0.0 % during it, 99.9 % after it",
+        "of the failures 735 were timeout",
+        "class=\"band fault\"",
+        "Failures per second",
+        "name: client-server",
+    ] {
+        assert!(page.contains(told), "no {told:?} in\n{page}");
+    }
+    // 35 s in bins of 200 ms: each with a reading of its own.
+    assert_eq!(page.matches("client: ").count(), 175);
+}
+
+#[test]
+fn the_page_needs_nothing_else() {
+    let page = page(&server_loss(), None);
+    let bare = page.replace("http://www.w3.org/2000/svg", ""); // the name of SVG, no address
+    for outside in ["http:", "https:", "//www", "src=\"/", "@import", "url("] {
+        assert!(!bare.contains(outside), "{outside}");
+    }
+}
+
+#[test]
+fn nothing_of_a_record_becomes_markup() {
+    let evil = "</script><script>alert(1)</script>";
+    let mut run = server_loss();
+    for event in &mut run.events {
+        if let crate::record::event::What::FaultBegan { target, .. } = &mut event.what {
+            *target = evil.to_owned();
+        }
+    }
+    let page = page(&run, Some(evil));
+    assert!(!page.contains("<script>alert"), "{page}");
+    assert!(page.contains("&lt;script&gt;alert(1)"));
+}
+
+#[test]
+fn a_run_without_faults_has_a_page_and_equal_records_equal_pages() {
+    let run = quiet();
+    let first = page(&run, None);
+    assert!(first.contains("intended 60 requests") && !first.contains("Faults: before"));
+    assert_eq!(first, page(&run, None));
+}
