@@ -42,6 +42,7 @@ fn a_lost_server_costs_everything_until_it_is_back() {
             "timeline.json",
             "summary.json",
             "env.json",
+            "links.csv",
             "topology.yaml",
             "logs/server.log",
         ] {

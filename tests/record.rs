@@ -6,8 +6,9 @@ use netlab::lab::{
     Addresses, FORMAT, Image, Interface, Lab, Links, Network, Node, Program, Scenario,
 };
 use netlab::link::LinkProperties;
+use netlab::metrics::LinkMetric;
 use netlab::record::event::{Event, Verdict, What};
-use netlab::record::{self, AgentEnv, LatencyRow, ReadError, Run, RunWriter, home};
+use netlab::record::{self, AgentEnv, LatencyRow, LinkSample, ReadError, Run, RunWriter, home};
 use netlab::timeline::Timeline;
 use netlab_protocol::control::Sample;
 use netlab_protocol::latency::{LatencyCount, Op, Outcome};
@@ -73,6 +74,16 @@ fn ended() -> What {
     }
 }
 
+fn link() -> LinkSample {
+    LinkSample {
+        t: 1_000_000_000,
+        from: NodeIndex(1),
+        to: NodeIndex(0),
+        metric: LinkMetric::DroppedLossTotal,
+        value: 12,
+    }
+}
+
 /// Writes a small run below `runs` and returns its directory.
 fn write(runs: &Path) -> std::path::PathBuf {
     let dir = runs.join(ID);
@@ -98,6 +109,7 @@ fn write(runs: &Path) -> std::path::PathBuf {
         sample("requests_served_total", "status=200,node=x", 7.0),
     ];
     run.samples(-5, "server", &samples).unwrap();
+    run.links(&[link()], &["server", "client-1"]).unwrap();
     run.agent_env(&AgentEnv::default()).unwrap();
     run.event(&event(3_000_000_000, ended())).unwrap();
     run.flush().unwrap();
@@ -126,6 +138,7 @@ fn what_is_written_is_read() {
         .map(|s| (s.t, s.labels.as_str(), s.value))
         .collect();
     assert_eq!(samples, [(-5, "", 2.5), (-5, "status=200,node=x", 7.0)]);
+    assert_eq!(run.links, [link()]);
     assert_eq!(run.agent, Some(AgentEnv::default()));
 }
 

@@ -17,7 +17,7 @@ use super::recorder::Recorder;
 use super::{AgentError, sys, watch};
 use crate::engine::{Engine, EngineError};
 use crate::fabric::wire::WireSpec;
-use crate::fabric::{Fabric, Tun};
+use crate::fabric::{Fabric, LinkCounters, Tun};
 use crate::id::{NetworkIndex, NodeIndex};
 use crate::plan::Adoption;
 use crate::record::event::Event;
@@ -35,6 +35,8 @@ use tokio::time::Instant;
 
 /// The position is written at least this often: it is the sign of life.
 const SIGN_OF_LIFE: u64 = 1_000_000_000;
+/// Pairs of nodes whose counters are read per second at most, so that a large lab's samples stay cheap.
+const PAIRS_PER_SECOND: u64 = 10_000;
 /// Messages taken before the clock is looked at again.
 const BATCH: usize = 64;
 
@@ -74,6 +76,8 @@ pub(super) enum Message {
     },
     /// Packets dropped by devices since each was wired, by places after so many adoptions.
     Drops(u32, Vec<(NodeIndex, u64)>),
+    /// What links carried until then (CLOCK_MONOTONIC), after so many adoptions.
+    Links(u32, u64, Vec<LinkCounters>),
 }
 
 /// Answer to a caller at the gate; none: hang up.
@@ -143,6 +147,7 @@ pub(super) struct Driver<E> {
     pub(super) captures: Captures,
     written: Option<Position>,
     sampled: u64,
+    links_sampled: u64,
     drops: u64,
     expired: bool,
 }
@@ -182,6 +187,7 @@ impl<E: Engine + 'static> Driver<E> {
             captures: Captures::new(),
             written: None,
             sampled: 0,
+            links_sampled: 0,
             drops: 0,
             expired: false,
         }
@@ -292,7 +298,12 @@ impl<E: Engine + 'static> Driver<E> {
                 }
             }
             // The next second's are of this lab again.
-            Message::Drops(epoch, _) if epoch != self.moves.epoch() => return Ok(()),
+            Message::Drops(epoch, _) | Message::Links(epoch, ..) if epoch != self.moves.epoch() => {
+                return Ok(());
+            }
+            Message::Links(_, at, counters) => {
+                return Ok(self.recorder.links(at, &counters, &self.core.lab)?);
+            }
             Message::Drops(_, drops) => Input::Drops {
                 total: self.add_drops(&drops),
             },
@@ -396,11 +407,11 @@ impl<E: Engine + 'static> Driver<E> {
             Action::Inspect { node, container } => self.inspect(node, container),
             Action::OpenRun { id, go } => {
                 self.fabric.begin_traces(go)?;
-                self.recorder.open(&id, &self.core.lab, &self.fabric)?;
+                self.recorder.open(&id, go, &self.core.lab, &self.fabric)?;
             }
             Action::ReopenRun { id, go } => {
                 self.fabric.begin_traces(go)?;
-                self.recorder.reopen(&id, &self.fabric)?;
+                self.recorder.reopen(&id, go, &self.fabric)?;
             }
             Action::Event(event) => self.recorder.event(&event)?,
             Action::Latency { node, counts } => {
@@ -411,7 +422,9 @@ impl<E: Engine + 'static> Driver<E> {
                 let name = self.core.lab.nodes[node.at()].name.as_str();
                 self.recorder.samples(t, name, &samples)?;
             }
-            Action::CloseRun { drops } => self.recorder.close(drops, &self.fabric)?,
+            Action::CloseRun { drops } => {
+                self.recorder.close(drops, &self.core.lab, &self.fabric)?;
+            }
             Action::TellLinks { client } => self.tell_links(client)?,
             Action::Capture {
                 client,
@@ -509,6 +522,7 @@ impl<E: Engine + 'static> Driver<E> {
             self.sampled = now;
             self.recorder.flush()?;
             self.sample_drops();
+            self.sample_links(now);
             let over = |ttl: Duration| sys::unix_time() >= self.core.created + ttl.as_secs();
             if !self.expired && self.ttl.is_some_and(over) {
                 self.expired = true;
@@ -525,6 +539,23 @@ impl<E: Engine + 'static> Driver<E> {
         spawn_blocking(move || {
             if let Ok(drops) = fabric.undeclared_drops() {
                 let _ = inbox.blocking_send(Message::Drops(epoch, drops)); // the agent may be ending
+            }
+        });
+    }
+
+    /// Reads what links carried, more seldom in large labs: a sample is a walk over all pairs.
+    fn sample_links(&mut self, now: u64) {
+        let nodes = self.core.lab.nodes.len() as u64;
+        let seconds = (nodes * nodes).div_ceil(PAIRS_PER_SECOND).max(1);
+        if now < self.links_sampled + seconds * SIGN_OF_LIFE || !self.recorder.is_open() {
+            return;
+        }
+        self.links_sampled = now;
+        let (fabric, inbox) = (Arc::clone(&self.fabric), self.sender.clone());
+        let epoch = self.moves.epoch();
+        spawn_blocking(move || {
+            if let Ok(counters) = fabric.counters() {
+                let _ = inbox.blocking_send(Message::Links(epoch, sys::now(), counters)); // the agent may be ending
             }
         });
     }

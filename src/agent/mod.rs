@@ -41,6 +41,7 @@ mod state;
 mod sys;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod watch;
 #[cfg(test)]
 mod world;

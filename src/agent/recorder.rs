@@ -3,7 +3,8 @@
 //! Owns when files are opened and completed. Must not know formats (`record`).
 
 use super::sys;
-use crate::fabric::{Fabric, LagSnapshot};
+use super::traffic::Traffic;
+use crate::fabric::{Fabric, LagSnapshot, LinkCounters};
 use crate::lab::Lab;
 use crate::record::event::Event;
 use crate::record::{self, AgentEnv, RunWriter, WriteError};
@@ -19,6 +20,8 @@ pub(super) struct Recorder {
     env: AgentEnv,
     open: Option<RunWriter>,
     lag: LagSnapshot,
+    go: u64,
+    traffic: Traffic,
 }
 
 impl Recorder {
@@ -38,6 +41,8 @@ impl Recorder {
             env,
             open: None,
             lag: LagSnapshot::default(),
+            go: 0,
+            traffic: Traffic::default(),
         }
     }
 
@@ -59,7 +64,16 @@ impl Recorder {
         })
     }
 
-    pub fn open(&mut self, id: &str, lab: &Lab, fabric: &Fabric) -> Result<(), WriteError> {
+    /// Opens the record of a new run, whose time begins at `go` (ns of CLOCK_MONOTONIC).
+    pub fn open(
+        &mut self,
+        id: &str,
+        go: u64,
+        lab: &Lab,
+        fabric: &Fabric,
+    ) -> Result<(), WriteError> {
+        self.go = go;
+        self.traffic = Traffic::since(&fabric.counters().unwrap_or_default());
         let timeline = lab.scenario.as_ref().map(Timeline::new);
         let writer = RunWriter::create(&self.runs.join(id), lab, timeline.as_ref())?;
         let priority = fabric.priority().map_or_else(
@@ -84,7 +98,10 @@ impl Recorder {
         Ok(())
     }
 
-    pub fn reopen(&mut self, id: &str, fabric: &Fabric) -> Result<(), WriteError> {
+    /// Goes on with the record of a run that an agent before this one began.
+    pub fn reopen(&mut self, id: &str, go: u64, fabric: &Fabric) -> Result<(), WriteError> {
+        self.go = go;
+        self.traffic = Traffic::default();
         let dir = self.runs.join(id);
         if let Ok(Some(env)) = record::read_agent_env(&dir) {
             self.env = env;
@@ -110,12 +127,33 @@ impl Recorder {
             .map_or(Ok(()), |open| open.samples(t, node, samples))
     }
 
+    /// Records what links carried until `at` (ns of CLOCK_MONOTONIC).
+    pub fn links(
+        &mut self,
+        at: u64,
+        counters: &[LinkCounters],
+        lab: &Lab,
+    ) -> Result<(), WriteError> {
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        let rows = self.traffic.rows(at as i64 - self.go as i64, counters);
+        let names: Vec<&str> = lab.nodes.iter().map(|node| node.name.as_str()).collect();
+        open.links(&rows, &names)
+    }
+
     pub fn flush(&mut self) -> Result<(), WriteError> {
         self.open.as_mut().map_or(Ok(()), RunWriter::flush)
     }
 
+    /// Whether a run is being recorded.
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Completes the record.
-    pub fn close(&mut self, drops: u64, fabric: &Fabric) -> Result<(), WriteError> {
+    pub fn close(&mut self, drops: u64, lab: &Lab, fabric: &Fabric) -> Result<(), WriteError> {
+        self.links(sys::now(), &fabric.counters().unwrap_or_default(), lab)?;
         let Some(mut open) = self.open.take() else {
             return Ok(());
         };

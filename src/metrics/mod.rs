@@ -3,6 +3,10 @@
 //! What a node reports and the record holds is named here, or refused. Names follow the
 //! Prometheus conventions (base units, `_total`). Must not know who measures or stores.
 
+mod link;
+
+pub use link::LinkMetric;
+
 /// How values of a metric behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricKind {

@@ -4,7 +4,9 @@
 //! plausible run id are written, as regular files, and no more than [`MAX_BYTES`].
 
 use super::writer::{replace, replace_json};
-use super::{AGENT, ENV, EVENTS, LAB, LATENCY, LOGS, PLAN, SAMPLES, SUMMARY, TIMELINE, TOPOLOGY};
+use super::{
+    AGENT, ENV, EVENTS, LAB, LATENCY, LINKS, LOGS, PLAN, SAMPLES, SUMMARY, TIMELINE, TOPOLOGY,
+};
 use super::{AgentEnv, WriteError};
 use crate::id::Name;
 use serde::Serialize;
@@ -17,7 +19,7 @@ use std::path::{Component, Path, PathBuf};
 pub const MAX_BYTES: u64 = 8 << 30;
 
 /// Files the agent writes; nothing else is unpacked.
-const FROM_AGENT: [&str; 6] = [LAB, TIMELINE, EVENTS, SAMPLES, LATENCY, AGENT];
+const FROM_AGENT: [&str; 7] = [LAB, TIMELINE, EVENTS, SAMPLES, LATENCY, LINKS, AGENT];
 
 /// Why runs could not be brought home.
 #[derive(Debug, thiserror::Error)]

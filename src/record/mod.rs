@@ -5,7 +5,7 @@
 //!
 //! # Format 1
 //!
-//! A run is one directory, `runs/<lab>/<UTC time>-<seed>/`. The agent appends to the first six
+//! A run is one directory, `runs/<lab>/<UTC time>-<seed>/`. The agent appends to the first seven
 //! files as things happen (flushed at least once a second, so they are readable after any crash;
 //! a torn last line is left out by the reader); the CLI adds the others when it brings the run
 //! home. Every `t` is nanoseconds since the run's go (the start of the warm-up) on the monotonic
@@ -18,6 +18,7 @@
 //! | `events.jsonl` | one [`event::Event`] per line; the first is `run-started`, the last `run-ended` |
 //! | `samples.csv` | `t,node,metric,labels,value`: t is when the node read the value; labels are `key=value` joined by `,` and quoted when there are several |
 //! | `latency.csv` | `t,node,op,outcome,le_us,count`: t is the start of the 100 ms slot of the *intended* time; `count` requests took at most `le_us` µs (upper edge of a bucket of [`netlab_protocol::latency::bucket`]); rows with equal keys add up |
+//! | `links.csv` | `t,from,to,metric,value`: what an ordered pair carried, by [`crate::metrics::LinkMetric`]; counters count from the run's begin (and anew after a restart of the agent), and a row is written only when its value has changed |
 //! | `agent.json` | an [`AgentEnv`]: kernel, cores, load, rights, lag; it becomes the section `agent` of `env.json` |
 //! | `topology.yaml` | the file as it was given |
 //! | `plan.txt` | the plan as it was printed |
@@ -32,7 +33,7 @@ mod reader;
 pub mod stream;
 mod writer;
 
-pub use reader::{LatencyRow, ReadError, Run, SampleRow, read_agent_env, read_events};
+pub use reader::{LatencyRow, LinkSample, ReadError, Run, SampleRow, read_agent_env, read_events};
 pub use writer::{RunWriter, WriteError};
 
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,8 @@ pub const EVENTS: &str = "events.jsonl";
 pub const SAMPLES: &str = "samples.csv";
 /// Requests by intended slot, outcome and latency bucket.
 pub const LATENCY: &str = "latency.csv";
+/// What ordered pairs carried.
+pub const LINKS: &str = "links.csv";
 /// The agent's part of the environment.
 pub const AGENT: &str = "agent.json";
 /// The topology as given.
@@ -67,6 +70,8 @@ pub const LOGS: &str = "logs";
 const SAMPLES_HEADER: &str = "t,node,metric,labels,value";
 /// First line of [`LATENCY`].
 const LATENCY_HEADER: &str = "t,node,op,outcome,le_us,count";
+/// First line of [`LINKS`].
+const LINKS_HEADER: &str = "t,from,to,metric,value";
 
 /// What the agent knows about the machine a run was made on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -4,10 +4,12 @@
 
 use super::event::{Event, Verdict, What};
 use super::{
-    AGENT, AgentEnv, EVENTS, LAB, LATENCY, LATENCY_HEADER, SAMPLES, SAMPLES_HEADER, TIMELINE,
+    AGENT, AgentEnv, EVENTS, LAB, LATENCY, LATENCY_HEADER, LINKS, LINKS_HEADER, SAMPLES,
+    SAMPLES_HEADER, TIMELINE,
 };
 use crate::id::NodeIndex;
 use crate::lab::{self, Lab};
+use crate::metrics::LinkMetric;
 use crate::timeline::Timeline;
 use netlab_protocol::latency::{Op, Outcome};
 use serde::de::DeserializeOwned;
@@ -80,6 +82,21 @@ pub struct SampleRow {
     pub value: f64,
 }
 
+/// A number about an ordered pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkSample {
+    /// Nanoseconds since go.
+    pub t: i64,
+    /// The sender.
+    pub from: NodeIndex,
+    /// The receiver.
+    pub to: NodeIndex,
+    /// What.
+    pub metric: LinkMetric,
+    /// The value.
+    pub value: u64,
+}
+
 /// A recorded run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
@@ -97,6 +114,8 @@ pub struct Run {
     pub latency: Vec<LatencyRow>,
     /// Values of metrics.
     pub samples: Vec<SampleRow>,
+    /// What ordered pairs carried.
+    pub links: Vec<LinkSample>,
     /// The agent's part of the environment.
     pub agent: Option<AgentEnv>,
 }
@@ -121,6 +140,7 @@ impl Run {
         let events = read_events(dir)?;
         let latency = table(&dir.join(LATENCY), LATENCY_HEADER, |l| nodes.latency(l))?;
         let samples = table(&dir.join(SAMPLES), SAMPLES_HEADER, |l| nodes.sample(l))?;
+        let links = table(&dir.join(LINKS), LINKS_HEADER, |l| nodes.link(l))?;
         Ok(Run {
             id: dir
                 .file_name()
@@ -132,6 +152,7 @@ impl Run {
             events,
             latency,
             samples,
+            links,
             agent: read_agent_env(dir)?,
             lab,
         })
@@ -185,6 +206,20 @@ impl<'a> Names<'a> {
                 .ok_or("unknown outcome")?,
             le_us: number(le_us)?,
             count: number(count)?,
+        })
+    }
+
+    fn link(&self, line: &str) -> Result<LinkSample, String> {
+        let fields: Vec<&str> = line.split(',').collect();
+        let &[t, from, to, metric, value] = fields.as_slice() else {
+            return Err(format!("{} columns instead of 5", fields.len()));
+        };
+        Ok(LinkSample {
+            t: number(t)?,
+            from: self.get(from)?,
+            to: self.get(to)?,
+            metric: LinkMetric::named(metric).ok_or("unknown metric")?,
+            value: number(value)?,
         })
     }
 

@@ -4,8 +4,10 @@
 
 use super::event::Event;
 use super::{
-    AGENT, AgentEnv, EVENTS, LAB, LATENCY, LATENCY_HEADER, SAMPLES, SAMPLES_HEADER, TIMELINE,
+    AGENT, AgentEnv, EVENTS, LAB, LATENCY, LATENCY_HEADER, LINKS, LINKS_HEADER, LinkSample,
+    SAMPLES, SAMPLES_HEADER, TIMELINE,
 };
+use crate::id::NodeIndex;
 use crate::lab::Lab;
 use crate::timeline::Timeline;
 use netlab_protocol::control::Sample;
@@ -33,6 +35,7 @@ pub struct RunWriter {
     events: BufWriter<File>,
     samples: BufWriter<File>,
     latency: BufWriter<File>,
+    links: BufWriter<File>,
 }
 
 impl RunWriter {
@@ -56,6 +59,7 @@ impl RunWriter {
         };
         header(&mut writer.samples, SAMPLES, SAMPLES_HEADER)?;
         header(&mut writer.latency, LATENCY, LATENCY_HEADER)?;
+        header(&mut writer.links, LINKS, LINKS_HEADER)?;
         writer.flush()?;
         Ok(writer)
     }
@@ -78,6 +82,7 @@ impl RunWriter {
             events: append(EVENTS)?,
             samples: append(SAMPLES)?,
             latency: append(LATENCY)?,
+            links: append(LINKS)?,
         })
     }
 
@@ -134,6 +139,25 @@ impl RunWriter {
         Ok(())
     }
 
+    /// Appends what pairs of nodes carried; `names` are the lab's, by index.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn links(&mut self, rows: &[LinkSample], names: &[&str]) -> Result<(), WriteError> {
+        let name = |node: NodeIndex| names.get(node.at()).copied().unwrap_or("?");
+        for row in rows {
+            let (t, metric, value) = (row.t, row.metric.as_str(), row.value);
+            writeln!(
+                self.links,
+                "{t},{},{},{metric},{value}",
+                name(row.from),
+                name(row.to)
+            )
+            .map_err(|e| failed(&self.dir.join(LINKS), e))?;
+        }
+        Ok(())
+    }
+
     /// Writes the agent's part of the environment, replacing what was there.
     ///
     /// # Errors
@@ -151,6 +175,7 @@ impl RunWriter {
             (&mut self.events, EVENTS),
             (&mut self.samples, SAMPLES),
             (&mut self.latency, LATENCY),
+            (&mut self.links, LINKS),
         ] {
             file.flush().map_err(|e| failed(&self.dir.join(name), e))?;
         }

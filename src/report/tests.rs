@@ -70,6 +70,7 @@ fn record(lab: Lab, events: Vec<Event>, latency: Vec<LatencyRow>) -> Run {
         events,
         latency,
         samples: Vec::new(),
+        links: Vec::new(),
         agent: None,
     }
 }

@@ -173,7 +173,7 @@ fn failures(roles: &[RoleSeries], wide: f64) -> Option<Panel> {
 
 fn plain(value: f64) -> String {
     match value {
-        v if v == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         v if v >= 10_000.0 => format!("{:.0} k", v / 1e3),
         v if v >= 10.0 || v.fract() == 0.0 => format!("{v:.0}"),
         v => format!("{v:.1}"),

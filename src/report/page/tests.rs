@@ -64,3 +64,22 @@ fn a_run_without_faults_has_a_page_and_equal_records_equal_pages() {
     assert!(first.contains("intended 60 requests") && !first.contains("Faults: before"));
     assert_eq!(first, page(&run, None));
 }
+
+#[test]
+fn links_are_shown_as_squares() {
+    let mut run = server_loss();
+    let row = |metric, value| crate::record::LinkSample {
+        t: 0,
+        from: crate::id::NodeIndex(0),
+        to: crate::id::NodeIndex(1),
+        metric,
+        value,
+    };
+    run.links = vec![
+        row(crate::metrics::LinkMetric::PacketsTotal, 99),
+        row(crate::metrics::LinkMetric::DroppedDownTotal, 1),
+    ];
+    let page = page(&run, None);
+    assert!(page.contains("client-1 to server: 99 packets, 0 bytes delivered; 1 lost"));
+    assert!(page.contains(">1.0%</text>"), "{page}");
+}

@@ -18,7 +18,7 @@ mod words;
 pub use dot::dot;
 pub use mermaid::mermaid;
 pub use svg::svg;
-pub(super) use text::{width, xml};
+pub(super) use text::{shortened, width, xml};
 
 /// What is drawn of a lab.
 #[derive(Clone, Debug, Default, PartialEq)]

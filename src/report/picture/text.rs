@@ -15,7 +15,7 @@ pub(in crate::report) fn width(text: &str, size: f64) -> f64 {
 }
 
 /// At most `most` characters; of a longer text the middle is left out, since both ends tell.
-pub(super) fn shortened(text: &str, most: usize) -> String {
+pub(in crate::report) fn shortened(text: &str, most: usize) -> String {
     let count = text.chars().count();
     if count <= most {
         return text.to_owned();
