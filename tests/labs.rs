@@ -43,6 +43,7 @@ fn a_lost_server_costs_everything_until_it_is_back() {
             "summary.json",
             "env.json",
             "links.csv",
+            "report.html",
             "topology.yaml",
             "logs/server.log",
         ] {

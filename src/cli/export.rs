@@ -7,7 +7,7 @@ use crate::engine::{Engine, EngineInfo, LogOptions};
 use crate::id::Name;
 use crate::plan::AGENT_STATE;
 use crate::record::{Run, home};
-use crate::report::Summary;
+use crate::report::{self, Summary};
 use futures_util::StreamExt;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ impl Home {
 }
 
 /// Copies all runs of `lab` below `runs` and writes what the agent does not: `env.json`,
-/// `summary.json`, and the nodes' logs beside the newest run.
+/// `summary.json`, `report.html`, and the nodes' logs beside the newest run.
 ///
 /// # Errors
 /// When the agent's folder cannot be read or the record not be written.
@@ -73,7 +73,7 @@ pub async fn home<E: Engine>(
     Ok(home)
 }
 
-/// Writes `env.json` and `summary.json`.
+/// Writes `env.json`, `summary.json` and `report.html`.
 fn complete(dir: &Path, lab: &Seen, info: &EngineInfo) -> Result<(), Failure> {
     let failed = |e| Failure::step("a record could not be completed", e);
     let run = Run::read(dir).map_err(|e| Failure::step("a record could not be read", e))?;
@@ -90,7 +90,16 @@ fn complete(dir: &Path, lab: &Seen, info: &EngineInfo) -> Result<(), Failure> {
     });
     let env = env.as_object().cloned().unwrap_or_default();
     home::write_env(dir, &env, run.agent.as_ref()).map_err(failed)?;
-    home::write_summary(dir, &Summary::new(&run)).map_err(failed)
+    let summary = Summary::new(&run);
+    home::write_summary(dir, &summary).map_err(failed)?;
+    let topology = home::topology(dir);
+    let page = report::html(report::Source {
+        run: &run,
+        summary: &summary,
+        topology: topology.as_deref(),
+    });
+    let page = page.map_err(|e| Failure::step("the page of a run could not be made", e))?;
+    home::write_report(dir, &page).map_err(failed)
 }
 
 fn images(lab: &Seen) -> serde_json::Value {

@@ -5,7 +5,8 @@
 
 use super::writer::{replace, replace_json};
 use super::{
-    AGENT, ENV, EVENTS, LAB, LATENCY, LINKS, LOGS, PLAN, SAMPLES, SUMMARY, TIMELINE, TOPOLOGY,
+    AGENT, ENV, EVENTS, LAB, LATENCY, LINKS, LOGS, PLAN, REPORT, SAMPLES, SUMMARY, TIMELINE,
+    TOPOLOGY,
 };
 use super::{AgentEnv, WriteError};
 use crate::id::Name;
@@ -149,6 +150,19 @@ pub fn write_env(
 /// The disk's.
 pub fn write_summary(dir: &Path, summary: &impl Serialize) -> Result<(), WriteError> {
     replace_json(&dir.join(SUMMARY), summary)
+}
+
+/// Writes `report.html`.
+///
+/// # Errors
+/// The disk's.
+pub fn write_report(dir: &Path, page: &str) -> Result<(), WriteError> {
+    replace(&dir.join(REPORT), page.as_bytes())
+}
+
+/// The topology as it was given; none when the record has none that can be read.
+pub fn topology(dir: &Path) -> Option<String> {
+    fs::read_to_string(dir.join(TOPOLOGY)).ok()
 }
 
 /// Keeps what a node's processes wrote.

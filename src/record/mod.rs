@@ -24,6 +24,7 @@
 //! | `plan.txt` | the plan as it was printed |
 //! | `env.json` | versions, image ids, wall time, and the section `agent` |
 //! | `summary.json` | the summary that `up` printed |
+//! | `report.html` | the same as a page with pictures; it needs no other file |
 //! | `logs/<node>.log` | what the node's processes wrote |
 
 pub mod event;
@@ -63,6 +64,8 @@ pub const PLAN: &str = "plan.txt";
 pub const ENV: &str = "env.json";
 /// The summary.
 pub const SUMMARY: &str = "summary.json";
+/// The page.
+pub const REPORT: &str = "report.html";
 /// Folder of the nodes' logs.
 pub const LOGS: &str = "logs";
 
