@@ -43,10 +43,12 @@ pub struct LinkProperties {
     /// How much a duplication depends on that of the packet before it in its flow.
     #[serde(default, skip_serializing_if = "is_default")]
     pub duplicate_correlation: Ratio,
-    /// Share of the packets in which one bit of the payload is turned over. Checksums are not
-    /// corrected, so that the receiver's kernel drops and counts the packet.
+    /// Share of the packets in which one bit of the payload is turned over.
     #[serde(default, skip_serializing_if = "is_default")]
     pub corrupt: Ratio,
+    /// Whether the receiver can tell.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub corrupt_checksum: Checksum,
     /// How much a corruption depends on that of the packet before it in its flow.
     #[serde(default, skip_serializing_if = "is_default")]
     pub corrupt_correlation: Ratio,
@@ -68,6 +70,9 @@ pub struct LinkProperties {
     /// Largest packet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtu: Option<LinkMtu>,
+    /// Nothing passes, and nobody is told.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub down: bool,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -86,6 +91,17 @@ pub enum Distribution {
     /// Pareto with shape 3 (as in iproute2), moved to mean 0; the jitter is the standard deviation.
     /// The tail is not cut: one packet in 10^6 is 114 times the jitter late.
     Pareto,
+}
+
+/// The checksum of a packet in which a bit was turned over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Checksum {
+    /// As it was: the receiver's kernel drops the packet and counts a checksum error.
+    #[default]
+    Wrong,
+    /// Corrected, as by a broken router or memory: the application gets the wrong bit.
+    Fixed,
 }
 
 /// A channel with a good and a bad state (tc-netem(8), `loss gemodel p r 1-h 1-k`). Each flow has
@@ -176,6 +192,8 @@ impl LinkProperties {
             loss_correlation: self.loss_correlation,
             duplicate_correlation: self.duplicate_correlation,
             corrupt_correlation: self.corrupt_correlation,
+            corrupt_checksum: self.corrupt_checksum,
+            down: self.down,
             rate_burst: self.rate_burst,
             queue: self.queue,
             ..LinkProperties::default()
@@ -209,6 +227,9 @@ impl LinkProperties {
         let stuck = self.reorder.is_some() && self.delay.is_zero();
         if stuck {
             return Some("reorder needs a delay: packets overtake by skipping it".to_owned());
+        }
+        if self.corrupt_checksum == Checksum::Fixed && self.corrupt.0 == 0.0 {
+            return Some("a fixed checksum needs a corrupt of more than zero".to_owned());
         }
         let aimless = self.rate_burst.is_some() && self.rate.is_none();
         aimless.then(|| "a burst of the rate needs a rate".to_owned())
@@ -364,6 +385,8 @@ mod tests {
                 bytes: 1200,
                 black_hole: true,
             }),
+            corrupt_checksum: Checksum::Fixed,
+            down: true,
         };
         let text = serde_json::to_string(&all).unwrap();
         for part in [
@@ -371,7 +394,8 @@ mod tests {
             r#""loss_bursts":{"p":"1%","r":"30%","bad":"90%","good":"0.1%"}"#,
             r#""reorder":{"share":"25%","correlation":"50%","gap":5}"#,
             r#""rate_burst":"4KiB","queue":"64KiB","trace":1"#,
-            r#""mtu":{"bytes":1200,"black_hole":true}"#,
+            r#""mtu":{"bytes":1200,"black_hole":true},"down":true"#,
+            r#""corrupt":"3%","corrupt_checksum":"fixed""#,
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }

@@ -177,6 +177,9 @@ fn declared(row: &LinkRow) -> String {
 /// Properties as the file writes them, without those that do nothing.
 fn properties(link: &LinkProperties) -> String {
     let mut said = Vec::new();
+    if link.down {
+        said.push("down".to_owned());
+    }
     if !link.delay.is_zero() || !link.jitter.is_zero() {
         let jitter = match link.jitter.is_zero() {
             true => String::new(),

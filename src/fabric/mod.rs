@@ -12,7 +12,7 @@
 //! | `map`, `ways` | places and addresses, and the way from one to another: pure |
 //! | `switch` | what becomes of packets: no device, no clock; with `frame` (buffers, schedule) |
 //! | `worker` | the loop over devices and timer |
-//! | `packet`, `offload`, `resolver` | bytes of IP, super-packets and DNS: pure |
+//! | `packet`, `harm`, `offload`, `resolver` | bytes of IP, wrong bits, super-packets and DNS: pure |
 //! | `counters` | what is counted |
 //! | `capture`, `pcapng` | packets into a file |
 //! | `sys`, `netlink` | system calls |
@@ -40,6 +40,7 @@ mod chance;
 mod config;
 mod counters;
 mod frame;
+mod harm;
 mod line;
 mod map;
 pub mod model;
@@ -224,7 +225,8 @@ impl Fabric {
     ///   directions of a link between two nodes that stay (its draws, counters, packets under way and their order), access
     ///   links, captures, traces. A link or access link is changed only where `config` says other
     ///   than what holds now, as [`Fabric::change`] would: what a fault has changed is changed back
-    ///   unless `config` says what the fault does. A link that is down stays down, whatever is said.
+    ///   unless `config` says what the fault does. A link that was told to be
+    ///   down ([`LinkChange::down`]) stays so, whatever is said.
     /// - A node that no entry of `was` names, or that left a network, is gone (there): its device is
     ///   closed, and what is under way from, to or over it is dropped (as `no_port` in captures; its counters are gone, too).
     /// - A new node begins without device.

@@ -5,13 +5,13 @@
 //!
 //! Stages, in this order:
 //! 1. the sender's access link ([`Serialiser`], shared by all its links; passed before this one),
-//! 2. `down`: everything is dropped, at entry and again at exit, so that a link that falls silent
-//!    also loses what is under way,
+//! 2. `down`, declared or by a fault: everything is dropped, at entry and again at exit, so that a
+//!    link that falls silent also loses what is under way,
 //! 3. mtu: larger packets are refused, aloud or in silence,
 //! 4. loss: every n-th packet of the flow, the Gilbert-Elliott channel, and a draw per packet; each
 //!    has its say on its own,
 //! 5. duplicate: the copy goes through the stages below with draws of its own, behind the first,
-//! 6. corrupt: which bit is turned over,
+//! 6. corrupt: which bit is turned over ([`super::harm`]),
 //! 7. rate: serialisation behind a drop-tail queue, counted in bytes of the IP packet; then the
 //!    same for a trace,
 //! 8. reorder: the packet leaves at once; all others
@@ -26,7 +26,7 @@
 
 use super::chance::{Chance, Stage};
 pub use super::line::{Replay, Serialiser};
-use crate::link::{LinkMtu, LinkProperties, Trace};
+use crate::link::{Checksum, LinkMtu, LinkProperties, Trace};
 use netlab_protocol::draw;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -88,8 +88,17 @@ impl Verdict {
 pub struct Arrival {
     /// When (ns, same clock as the entry).
     pub at: u64,
-    /// It is to be corrupted: the draw that says in which bit.
-    pub corrupt: Option<u64>,
+    /// It is to be corrupted.
+    pub corrupt: Option<Corruption>,
+}
+
+/// How a packet is to be corrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Corruption {
+    /// The draw that says which bit.
+    pub draw: u64,
+    /// Whether the receiver can tell.
+    pub checksum: Checksum,
 }
 
 /// What becomes of a packet and of the copy that the link may make of it.
@@ -138,7 +147,8 @@ pub struct Link {
     id: u64,
     properties: LinkProperties,
     per_packet: bool,
-    down: bool,
+    /// Whether a fault holds it down; it may be declared so, too.
+    held_down: bool,
     line: Serialiser,
     replay: Option<Replay>,
     /// Beginning of the trace.
@@ -154,7 +164,7 @@ impl Link {
             id,
             properties: LinkProperties::default(),
             per_packet: false,
-            down: false,
+            held_down: false,
             line: Serialiser::default(),
             replay: None,
             zero: 0,
@@ -165,7 +175,7 @@ impl Link {
         link
     }
 
-    /// Replaces the properties from the next packet on. A trace that is not among `traces` is none.
+    /// Replaces the properties from the next packet on; `down`: nothing passes whatever they say. A trace that is not among `traces` is none.
     pub fn change(&mut self, properties: LinkProperties, down: bool, traces: &[Arc<Trace>]) {
         let new = &properties;
         self.epochs.change(&self.properties, new);
@@ -180,7 +190,7 @@ impl Link {
             }
         }
         self.per_packet = new.per_packet();
-        (self.properties, self.down) = (properties, down);
+        (self.properties, self.held_down) = (properties, down);
     }
 
     /// What its draws are made for.
@@ -200,7 +210,7 @@ impl Link {
 
     /// Plays its trace from a new list.
     pub fn renew_trace(&mut self, traces: &[Arc<Trace>]) {
-        self.change(self.properties, self.down, traces);
+        self.change(self.properties, self.held_down, traces);
     }
 
     /// Sets the time at which its trace begins.
@@ -210,7 +220,12 @@ impl Link {
 
     /// Whether nothing passes.
     pub fn is_down(&self) -> bool {
-        self.down
+        self.held_down || self.properties.down
+    }
+
+    /// Whether nothing passes whatever its properties say ([`Link::change`]).
+    pub fn is_held_down(&self) -> bool {
+        self.held_down
     }
 
     /// Whether packets may not pass together: more than a constant delay applies, or did until now
@@ -230,7 +245,7 @@ impl Link {
     /// ([`Link::per_packet`]).
     pub fn pass_together(&self, now: u64, count: u64, seen: &mut Seen) -> Verdict {
         seen.index += count;
-        if self.down {
+        if self.is_down() {
             return Verdict::Dropped(Cause::Down);
         }
         Verdict::deliver(self.line.pass_time(now) + self.properties.delay.as_nanos() as u64)
@@ -238,7 +253,7 @@ impl Link {
 
     /// The fate of the next packet of `flow`, of `bytes` length, that enters the link at `now`.
     pub fn pass(&mut self, now: u64, bytes: usize, flow: u64, seen: &mut Seen) -> Fate {
-        if self.down || !self.per_packet {
+        if self.is_down() || !self.per_packet {
             return self.pass_together(now, 1, seen).into();
         }
         let fate = self.decide(now, bytes, flow, seen);
@@ -296,7 +311,10 @@ impl Link {
         let p = &self.properties;
         let (share, correlation) = (p.corrupt.0, p.corrupt_correlation.0);
         let harmed = chance.hits(Stage::Corrupt, self.epochs.corrupt, share, correlation);
-        let corrupt = harmed.then(|| chance.bits(Stage::CorruptBit, self.epochs.corrupt));
+        let corrupt = harmed.then(|| Corruption {
+            draw: chance.bits(Stage::CorruptBit, self.epochs.corrupt),
+            checksum: p.corrupt_checksum,
+        });
         let late = if self.overtakes(chance, seen) {
             0
         } else {

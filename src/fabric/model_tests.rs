@@ -61,7 +61,14 @@ fn delay_is_exact_and_down_drops_everything() {
     assert!((1..100).all(|_| fate(&mut link) == Verdict::Dropped(Cause::Down)));
     link.change(properties, false, &[]);
     assert_eq!(fate(&mut link), Verdict::deliver(100 + 5 * MS));
-    assert_eq!(seen.index, 101, "what meets silence counts as well");
+    let declared = LinkProperties {
+        down: true,
+        ..properties
+    };
+    link.change(declared, false, &[]);
+    assert_eq!(fate(&mut link), Verdict::Dropped(Cause::Down));
+    assert!(link.is_down() && !link.is_held_down());
+    assert_eq!(seen.index, 102, "what meets silence counts as well");
 }
 
 /// 99 % of binomial(10^5, 0.01) lie within np ± 2.576 √(np(1−p)) = 1000 ± 81.
@@ -212,7 +219,7 @@ fn corruption_has_its_share_and_different_bits() {
     let bits: Vec<u64> = fates(&mut link, 1, 100_000)
         .iter()
         .filter_map(|f| match f.first {
-            Verdict::Deliver(arrival) => arrival.corrupt,
+            Verdict::Deliver(arrival) => arrival.corrupt.map(|c| c.draw),
             other => panic!("{other:?}"),
         })
         .collect();

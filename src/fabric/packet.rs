@@ -144,29 +144,11 @@ pub(super) fn transport_checksum(packet: &[u8], at: usize, protocol: u8) -> u16 
     }
 }
 
-/// Turns one bit over: in the data behind TCP, UDP and ICMP headers, else anywhere after the IP
-/// header. `draw` says which. No checksum is corrected, and none becomes "no checksum". `false` when
-/// there is nothing to turn over.
-pub(super) fn corrupt(packet: &mut [u8], header: &Header, draw: u64) -> bool {
-    let payload = packet.get(header.payload..).unwrap_or_default();
-    let head = match header.protocol {
-        TCP => payload.get(12).map_or(0, |b| usize::from(b >> 4) * 4),
-        UDP | ICMP | ICMP6 => 8,
-        _ => 0,
-    };
-    let region = match payload.len() {
-        length if length > head => header.payload + head..packet.len(),
-        // An empty datagram: its ports, because a flipped checksum might be 0.
-        length if header.protocol == UDP => header.payload..header.payload + length.min(4),
-        _ => header.payload..packet.len(),
-    };
-    let bits = (region.len() * 8) as u64;
-    if bits == 0 {
-        return false;
-    }
-    let bit = (u128::from(draw) * u128::from(bits)) >> 64;
-    packet[region.start + bit as usize / 8] ^= 1 << (bit % 8);
-    true
+/// A checksum after the word `before` under it became `after` (RFC 1624 §3, equation 3).
+pub(super) fn updated(sum: u16, before: u16, after: u16) -> u16 {
+    let sum = u32::from(!sum) + u32::from(!before) + u32::from(after);
+    let sum = (sum >> 16) + (sum & 0xffff);
+    !((sum >> 16) + sum) as u16
 }
 
 /// Puts an IP header before `payload`. `None` when the families differ or it is too long.
@@ -245,7 +227,7 @@ pub(super) fn echo_reply(packet: &[u8], header: &Header) -> Option<Vec<u8>> {
 }
 
 /// Takes one from the time to live (hop limit) and corrects the checksum of an IPv4 header by the
-/// difference (RFC 1624 §3, equation 3). `false` when the packet must not go on (RFC 1812 §5.3.1).
+/// difference. `false` when the packet must not go on (RFC 1812 §5.3.1).
 pub(super) fn age(packet: &mut [u8]) -> bool {
     let at = match packet.first().map_or(0, |b| b >> 4) {
         4 => 8,
@@ -260,9 +242,7 @@ pub(super) fn age(packet: &mut [u8]) -> bool {
     }
     *ttl -= 1;
     if at == 8 {
-        let sum = u32::from(!be16(packet, 10)) + u32::from(!before) + u32::from(be16(packet, 8));
-        let sum = (sum >> 16) + (sum & 0xffff);
-        let sum = !((sum >> 16) + sum) as u16;
+        let sum = updated(be16(packet, 10), before, be16(packet, 8));
         if let Some(field) = packet.get_mut(10..12) {
             field.copy_from_slice(&sum.to_be_bytes());
         }

@@ -67,36 +67,13 @@ fn ping_is_answered_and_nothing_else() {
 
 proptest! {
     #[test]
-    fn hostile_bytes_never_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..120), six: bool, draw: u64) {
+    fn hostile_bytes_never_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..120), six: bool) {
         if let Some(first) = bytes.first_mut() {
             *first = if six { 0x60 } else { 0x45 };
         }
         if let Some(header) = parse(&bytes) {
             let _ = echo_reply(&bytes, &header);
             let _ = unreachable(&bytes, &header, REPORTER, Unreachable::Host);
-                let mut copy = bytes.clone();
-                let harmed = corrupt(&mut copy, &header, draw);
-                prop_assert_eq!(harmed, copy != bytes);
-        }
-    }
-}
-
-/// Whatever the bit, the receiver's sum is wrong, and addresses stay as they were.
-#[test]
-fn corruption_is_one_bit_that_the_checksum_tells() {
-    for (s, t, data) in [(A4, B4, &b"abc"[..]), (A6, B6, b"abcdef"), (A4, B4, b"")] {
-        let packet = udp((s, 4000), (t, 53), data).unwrap();
-        let header = parse(&packet).unwrap();
-        for i in 0..256_u64 {
-            let mut harmed = packet.clone();
-            assert!(corrupt(&mut harmed, &header, i << 56));
-            let bits = harmed
-                .iter()
-                .zip(&packet)
-                .map(|(a, b)| (a ^ b).count_ones());
-            assert_eq!(bits.sum::<u32>(), 1);
-            assert!(!sums_are_right(&harmed), "{i}");
-            assert_eq!(harmed[..header.payload], packet[..header.payload]);
         }
     }
 }

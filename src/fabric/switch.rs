@@ -68,6 +68,16 @@ struct Slot {
     delays: DelaySnapshot,
 }
 
+impl Slot {
+    /// Replaces the properties. What was under way when the link fell silent is lost, even if it is
+    /// heard again before.
+    fn change(&mut self, properties: LinkProperties, down: bool, traces: &[Arc<Trace>]) {
+        let was_down = self.model.is_down();
+        self.model.change(properties, down, traces);
+        self.cuts += u32::from(self.model.is_down() && !was_down);
+    }
+}
+
 /// What the caller has to do with a frame it brought.
 pub(super) enum Outcome {
     /// Nothing: it was taken over, or dropped.
@@ -245,10 +255,7 @@ impl Switch {
         for change in changes {
             let (from, to) = self.ends(change.network, change.from, change.to)?;
             let slot = self.slot(from, to);
-            let slot = &mut self.slots[slot as usize];
-            slot.cuts += u32::from(change.down && !slot.model.is_down());
-            let properties = change.properties;
-            slot.model.change(properties, change.down, &self.traces);
+            self.slots[slot as usize].change(change.properties, change.down, &self.traces);
         }
         Ok(())
     }

@@ -147,14 +147,19 @@ fn equal_times_keep_their_order() {
 
 #[test]
 fn a_cut_also_loses_what_is_under_way_even_when_it_heals_before() {
-    let cut = |down| LinkChange {
+    let usual = config(None).networks[0].default_link;
+    let change = |declared: bool, down: bool| LinkChange {
         network: NETWORK,
         from: A,
         to: B,
-        properties: config(None).networks[0].default_link,
-        down,
+        properties: LinkProperties {
+            down: declared && down,
+            ..usual
+        },
+        down: down && !declared,
     };
-    for heal_early in [false, true] {
+    for (heal_early, declared) in [(false, false), (true, false), (false, true), (true, true)] {
+        let cut = |down| change(declared, down);
         let mut s = switch();
         send(&mut s, A, &datagram(four(A), four(B)), 0);
         s.change(&[cut(true)]).unwrap();

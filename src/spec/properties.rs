@@ -10,14 +10,16 @@ use super::fields::Fields;
 use super::keys::{Key, Kind, Shape, key};
 use super::profile;
 use super::reader::Reader;
-use super::topology::{Correlated, Jitter, LinkChange, Loss};
+use super::topology::{Correlated, Corrupt, Jitter, LinkChange, Loss};
 use super::tree::{Data, Entry, Value};
-use crate::link::{Distribution, GilbertElliott, LinkMtu, MTU_MIN, Reorder, Trace, TraceIndex};
+use crate::link::{
+    Checksum, Distribution, GilbertElliott, LinkMtu, MTU_MIN, Reorder, Trace, TraceIndex,
+};
 use crate::units::Ratio;
 use std::time::Duration;
 
 /// Keys of the full language that this version does not have.
-pub const LATER: &[&str] = &["down", "shape", "matrix"];
+pub const LATER: &[&str] = &["shape", "matrix"];
 /// What people bring from elsewhere.
 pub const INSTEAD: &[(&str, &str)] = &[
     (
@@ -36,6 +38,8 @@ pub const INSTEAD: &[(&str, &str)] = &[
 const DISTRIBUTIONS: &[&str] = &["uniform", "normal", "pareto"];
 /// Words of `oversize`.
 const OVERSIZE: &[&str] = &["icmp", "drop"];
+/// Words of `checksum`.
+const CHECKSUMS: &[&str] = &["wrong", "fixed"];
 /// The largest IP packet.
 const MTU_MAX: u32 = 65_535;
 /// The largest gap, and the largest `every`.
@@ -112,6 +116,21 @@ const CORRELATED: Shape = Shape {
     later: &[],
     instead: &[],
 };
+const CORRUPT: Shape = Shape {
+    what: "`corrupt`",
+    keys: &[
+        SHARE,
+        CORRELATION,
+        key(
+            "checksum",
+            Kind::Word(CHECKSUMS),
+            "Wrong: the receiver's kernel drops the packet; fixed: the application gets the wrong bit.",
+        ),
+    ],
+    needs: &["share"],
+    later: &[],
+    instead: &[],
+};
 const REORDER: Shape = Shape {
     what: "`reorder`",
     keys: &[
@@ -147,7 +166,7 @@ const NARROW: Shape = Shape {
 };
 
 /// The properties.
-pub const PROPERTIES: [Key; 14] = [
+pub const PROPERTIES: [Key; 15] = [
     key("delay", Kind::Time, "One-way delay."),
     key(
         "rtt",
@@ -191,7 +210,7 @@ pub const PROPERTIES: [Key; 14] = [
     ),
     key(
         "corrupt",
-        Kind::Either(&[Kind::Share, Kind::Map(&CORRELATED)]),
+        Kind::Either(&[Kind::Share, Kind::Map(&CORRUPT)]),
         "Share of the packets in which one bit is turned over.",
     ),
     key(
@@ -211,6 +230,11 @@ pub const PROPERTIES: [Key; 14] = [
             Kind::Map(&NARROW),
         ]),
         "Largest IP packet in bytes; 1500 unless said.",
+    ),
+    key(
+        "down",
+        Kind::Flag,
+        "Nothing passes, in silence: there is a wire, and nobody is told that it is cut.",
     ),
     key(
         "profile",
@@ -238,7 +262,6 @@ impl Reader<'_> {
     /// What a map says about a link; `both`: for both directions. All that is wrong is reported, so
     /// every property is read before the first failure counts.
     pub(super) fn change(&self, fields: &Fields<'_>, both: bool) -> Option<LinkChange> {
-        let shares = |key| fields.get(key).map(|v| self.correlated(v));
         let bytes = |key| {
             let value = fields.get(key);
             value.map(|v| self.quantity(v, "a size", "KiB"))
@@ -253,14 +276,20 @@ impl Reader<'_> {
             rate.map(|v| self.quantity(v, "a bit rate", "mbit")),
             (bytes("burst"), bytes("queue")),
             fields.get("trace").map(|v| self.trace(v)),
-            (shares("corrupt"), shares("duplicate")),
+            (
+                fields.get("corrupt").map(|v| self.corrupt(v)),
+                fields.get("duplicate").map(|v| self.correlated(v)),
+            ),
             fields.get("reorder").map(|v| self.reorder(v)),
-            fields.get("mtu").map(|v| self.mtu(v)),
+            (
+                fields.get("mtu").map(|v| self.mtu(v)),
+                fields.get("down").map(|v| self.flag(v)),
+            ),
         );
         let profile = fields
             .get("profile")
             .map(|v| self.word(v, "a profile", profile::NAMES));
-        let (delay, jitter, distribution, loss, rate, sizes, trace, harm, reorder, mtu) = said;
+        let (delay, jitter, distribution, loss, rate, sizes, trace, harm, reorder, bounds) = said;
         let change = LinkChange {
             delay: delay?,
             jitter: whole(jitter)?,
@@ -273,7 +302,8 @@ impl Reader<'_> {
             corrupt: whole(harm.0)?,
             duplicate: whole(harm.1)?,
             reorder: whole(reorder)?,
-            mtu: whole(mtu)?,
+            mtu: whole(bounds.0)?,
+            down: whole(bounds.1)?,
             span: fields.span,
         };
         match profile {
@@ -373,6 +403,26 @@ impl Reader<'_> {
         }
         let fields = self.fields(value, &CORRELATED, None)?;
         self.share_of(&fields)
+    }
+
+    fn corrupt(&self, value: &Value) -> Option<Corrupt> {
+        if !is_map(value) {
+            return Some(Corrupt {
+                packets: self.correlated(value)?,
+                checksum: Checksum::Wrong,
+            });
+        }
+        let fields = self.fields(value, &CORRUPT, None)?;
+        let checksum = fields.get("checksum");
+        let checksum = checksum.map(|v| self.word(v, "what becomes of the checksum", CHECKSUMS));
+        let packets = self.share_of(&fields);
+        Some(Corrupt {
+            packets: packets?,
+            checksum: match whole(checksum)? {
+                Some("fixed") => Checksum::Fixed,
+                _ => Checksum::Wrong,
+            },
+        })
     }
 
     fn reorder(&self, value: &Value) -> Option<Reorder> {

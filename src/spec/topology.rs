@@ -7,7 +7,7 @@ use super::source::{Span, Spanned};
 use crate::fault::{Kind, Params};
 use crate::id::Name;
 use crate::link::{
-    Distribution, GilbertElliott, LinkMtu, LinkProperties, Reorder, Trace, TraceIndex,
+    Checksum, Distribution, GilbertElliott, LinkMtu, LinkProperties, Reorder, Trace, TraceIndex,
 };
 use crate::units::{BitRate, ByteSize, Ratio};
 use netlab_protocol::role::{Data, File, Load, Service};
@@ -232,13 +232,15 @@ pub struct LinkChange {
     /// Recorded capacity.
     pub trace: Option<TraceIndex>,
     /// Packets with a wrong bit.
-    pub corrupt: Option<Correlated>,
+    pub corrupt: Option<Corrupt>,
     /// Packets that arrive twice.
     pub duplicate: Option<Correlated>,
     /// Packets that overtake; a share of zero: none.
     pub reorder: Option<Reorder>,
     /// Largest packet.
     pub mtu: Option<LinkMtu>,
+    /// Whether nothing passes.
+    pub down: Option<bool>,
     /// Where they are written.
     pub span: Span,
 }
@@ -252,7 +254,16 @@ pub struct Jitter {
     pub correlation: Ratio,
 }
 
-/// `corrupt`, `duplicate`.
+/// `corrupt`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Corrupt {
+    /// How many.
+    pub packets: Correlated,
+    /// Whether the receiver can tell.
+    pub checksum: Checksum,
+}
+
+/// `duplicate`, and a part of `corrupt`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Correlated {
     /// How many.
@@ -288,6 +299,13 @@ impl LinkChange {
             every: before.loss_every,
             bursts: before.loss_bursts,
         });
+        let corrupt = self.corrupt.unwrap_or(Corrupt {
+            packets: Correlated {
+                share: before.corrupt,
+                correlation: before.corrupt_correlation,
+            },
+            checksum: before.corrupt_checksum,
+        });
         LinkProperties {
             delay: self.delay.unwrap_or(before.delay),
             jitter: jitter.time,
@@ -301,10 +319,9 @@ impl LinkChange {
             duplicate_correlation: self
                 .duplicate
                 .map_or(before.duplicate_correlation, |said| said.correlation),
-            corrupt: self.corrupt.map_or(before.corrupt, |said| said.share),
-            corrupt_correlation: self
-                .corrupt
-                .map_or(before.corrupt_correlation, |said| said.correlation),
+            corrupt: corrupt.packets.share,
+            corrupt_correlation: corrupt.packets.correlation,
+            corrupt_checksum: corrupt.checksum,
             reorder: match self.reorder {
                 Some(said) => Some(said).filter(|reorder| reorder.share.0 > 0.0),
                 None => before.reorder,
@@ -314,6 +331,7 @@ impl LinkChange {
             queue: self.queue.or(before.queue),
             trace: self.trace.or(before.trace),
             mtu: self.mtu.or(before.mtu),
+            down: self.down.unwrap_or(before.down),
         }
     }
 }

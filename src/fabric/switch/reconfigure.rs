@@ -154,8 +154,8 @@ impl Switch {
             link.ends = declared.ends;
             link.model.reseed(self.seed);
             if *link.model.properties() != properties {
-                let down = link.model.is_down();
-                link.model.change(properties, down, &self.traces);
+                let down = link.model.is_held_down();
+                link.change(properties, down, &self.traces);
             }
             self.slots[place as usize] = link;
             places.push(place);

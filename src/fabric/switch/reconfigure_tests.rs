@@ -135,6 +135,28 @@ fn links_change_where_the_configuration_says_so_and_stay_down() {
     assert_eq!(departures(&mut s, 9 * MS), [(5 * MS, C)]);
 }
 
+/// Unlike a link that a fault holds down, one that is declared so comes and goes with the words.
+#[test]
+fn a_declared_cut_follows_the_configuration() {
+    let (mut s, same) = (switch(), [A, B, C].map(Some));
+    let to_b = datagram(four(A), four(B));
+    send(&mut s, A, &to_b, 0);
+    let mut next = config(None);
+    let down = LinkProperties {
+        down: true,
+        ..next.networks[0].default_link
+    };
+    next.networks[0].links.push((A, B, down));
+    s.reconfigure(next, &same, 0).unwrap();
+    send(&mut s, A, &to_b, 0);
+    send(&mut s, A, &datagram(four(A), four(C)), 0);
+    assert_eq!(departures(&mut s, 9 * MS), [(5 * MS, C)]);
+    assert_eq!(s.counters(0)[0].dropped.down, 2, "what was under way, too");
+    s.reconfigure(config(None), &same, 0).unwrap();
+    send(&mut s, A, &to_b, 0);
+    assert_eq!(departures(&mut s, 9 * MS), [(5 * MS, B)]);
+}
+
 /// A - B - C: what is on its way over a hop goes on while the hop stays, whatever its number.
 #[test]
 fn ways_over_hops_follow_their_nodes() {

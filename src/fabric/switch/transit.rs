@@ -4,10 +4,11 @@
 //! the model's verdicts do to its bytes. Must not know addresses or devices.
 
 use super::super::frame::{Departure, Frame, Wire};
+use super::super::harm;
 use super::super::map::PortIndex;
-use super::super::model::{Cause, Fate, Serialiser, Verdict};
+use super::super::model::{Cause, Corruption, Fate, Serialiser, Verdict};
 use super::super::offload::{self, Parts};
-use super::super::packet::{self, Header};
+use super::super::packet::Header;
 use super::{Direct, Switch};
 
 /// What became of a frame at its next link.
@@ -165,10 +166,10 @@ impl Switch {
             Verdict::TooBig(_) => return self.drop_on(slot, Cause::Mtu, 1, frame, now),
             Verdict::Deliver(arrival) => arrival,
         };
-        if let Some(draw) = arrival.corrupt {
+        if let Some(Corruption { draw, checksum }) = arrival.corrupt {
             offload::complete(frame);
             let packet = frame.get_mut(offload::HEAD..).unwrap_or_default();
-            let harmed = packet::corrupt(packet, header, draw);
+            let harmed = harm::corrupt(packet, header, draw, checksum);
             self.slots[slot as usize].counters.corrupted += u64::from(harmed);
         }
         let bytes = offload::packet(frame).len() as u32;

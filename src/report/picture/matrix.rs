@@ -80,6 +80,9 @@ fn row(lab: &Lab, routes: &Routes<'_>, from: NodeIndex, to: NodeIndex) -> Row {
 
 /// The share that a link loses in the long run.
 fn loss(link: &LinkProperties) -> f64 {
+    if link.down {
+        return 1.0;
+    }
     let bursts = link.loss_bursts.map_or(0.0, |bursts| bursts.share());
     let every = match link.loss_every {
         0 => 0.0,

@@ -2,7 +2,7 @@
 
 use crate::id::NodeIndex;
 use crate::lab::Links;
-use crate::link::{Distribution, LinkProperties};
+use crate::link::{Checksum, Distribution, LinkProperties};
 use netlab_protocol::duration::format as time;
 
 /// What both directions have: `rtt 10ms, loss 1%`; where they differ, each with its arrow.
@@ -80,6 +80,9 @@ pub(super) fn of(links: &Links, a: NodeIndex, b: NodeIndex) -> String {
 /// Everything of one direction but its delay.
 fn rest(link: &LinkProperties) -> Vec<String> {
     let mut words = Vec::new();
+    if link.down {
+        words.push("down".to_owned());
+    }
     if !link.jitter.is_zero() {
         let shape = match link.distribution {
             Distribution::Uniform => "",
@@ -97,7 +100,11 @@ fn rest(link: &LinkProperties) -> Vec<String> {
     if link.loss_every > 0 {
         words.push(format!("loss 1 of {}", link.loss_every));
     }
-    for (share, what) in [(link.duplicate, "duplicate"), (link.corrupt, "corrupt")] {
+    let corrupt = match link.corrupt_checksum {
+        Checksum::Wrong => "corrupt",
+        Checksum::Fixed => "corrupt unseen",
+    };
+    for (share, what) in [(link.duplicate, "duplicate"), (link.corrupt, corrupt)] {
         if share.0 > 0.0 {
             words.push(format!("{what} {share}"));
         }
