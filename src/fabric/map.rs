@@ -247,6 +247,11 @@ impl Map {
         }
     }
 
+    /// Whose address it is.
+    pub(super) fn node_with(&self, address: IpAddr) -> Option<NodeIndex> {
+        self.owners.get(&address).map(|port| self.of(*port).node)
+    }
+
     /// The network whose resolver has this address.
     fn resolver_at(&self, address: IpAddr) -> Option<usize> {
         self.networks.iter().position(|network| match address {

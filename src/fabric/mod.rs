@@ -15,6 +15,7 @@
 //! | `packet`, `harm`, `offload`, `resolver` | bytes of IP, wrong bits, super-packets and DNS: pure |
 //! | `counters` | what is counted |
 //! | `capture`, `pcapng` | packets into a file |
+//! | `forget` | path mtus that kernels have learned |
 //! | `sys`, `netlink` | system calls |
 //!
 //! A packet's time on a link starts when the fabric reads it from the sender's device and ends when
@@ -39,6 +40,7 @@ pub mod capture;
 mod chance;
 mod config;
 mod counters;
+mod forget;
 mod frame;
 mod harm;
 mod line;
@@ -190,13 +192,30 @@ impl Fabric {
     }
 
     /// Applies all changes between two packets; returns the time on CLOCK_MONOTONIC (ns) from which
-    /// they hold.
+    /// they hold. Before it returns, kernels that were told of an mtu that is larger now have forgotten
+    /// it.
     ///
     /// # Errors
     /// An unknown link or trace: then none of the changes is applied.
     pub fn change(&self, changes: &[LinkChange]) -> Result<u64, FabricError> {
         let changes = changes.to_vec();
-        self.ask(move |worker| worker.switch.change(&changes).map(|()| sys::now()))?
+        let (at, told) = self.ask(move |worker| {
+            let told = worker.switch.change(&changes)?;
+            Ok::<_, FabricError>((sys::now(), worker.devices_of(&told)))
+        })??;
+        Fabric::forget_path_mtus(told);
+        Ok(at)
+    }
+
+    /// Sampled devices are consumed one by one: a descriptor held longer would keep a device of a
+    /// dead node.
+    fn forget_path_mtus(devices: Vec<(NodeIndex, Arc<Tun>)>) {
+        for (node, tun) in devices {
+            if let Err(error) = forget::path_mtus(&tun) {
+                // A device that is gone has taken its kernel's memory with it.
+                tracing::debug!(%error, node = node.0, "a path mtu is not forgotten");
+            }
+        }
     }
 
     /// Applies changes of access links as [`Fabric::change`] does those of links.
@@ -230,6 +249,7 @@ impl Fabric {
     /// - A node that no entry of `was` names, or that left a network, is gone (there): its device is
     ///   closed, and what is under way from, to or over it is dropped (as `no_port` in captures; its counters are gone, too).
     /// - A new node begins without device.
+    /// - Path mtus are forgotten as by [`Fabric::change`].
     ///
     /// From here on every [`NodeIndex`] is one of `config`, also those that
     /// [`Fabric::on_lost_device`] reports.
@@ -243,7 +263,12 @@ impl Fabric {
         was: &[Option<NodeIndex>],
     ) -> Result<u64, FabricError> {
         let was = was.to_vec();
-        self.ask(move |worker| worker.reconfigure(config, &was).map(|()| sys::now()))?
+        let (at, told) = self.ask(move |worker| {
+            let told = worker.reconfigure(config, &was)?;
+            Ok::<_, FabricError>((sys::now(), worker.devices_of(&told)))
+        })??;
+        Fabric::forget_path_mtus(told);
+        Ok(at)
     }
 
     /// Gives the traces that links may name from now on ([`LinkProperties::trace`]); they begin now.

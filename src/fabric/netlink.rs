@@ -3,8 +3,8 @@
 //! Owns the exchange (rtnetlink(7)). Must not know what a node is.
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
-    NetlinkPayload,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader,
+    NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkMessage};
@@ -19,6 +19,12 @@ const DEADLINE_SECONDS: i64 = 10;
 
 /// Flags of a request that creates something and refuses to replace.
 pub(super) const CREATE: u16 = NLM_F_CREATE | NLM_F_EXCL;
+
+/// Flags of a request that replaces something that is there.
+pub(super) const REPLACE: u16 = NLM_F_REPLACE;
+
+/// Most messages of one listing: the far side may be a node that fills its own tables.
+const MANY: usize = 20_000;
 
 /// A socket in the network namespace of the thread that opened it.
 pub(super) struct Netlink {
@@ -51,6 +57,38 @@ impl Netlink {
         match self.answer()? {
             Some(RouteNetlinkMessage::NewLink(link)) => Ok(link),
             _ => Err(io::Error::from(io::ErrorKind::InvalidData)),
+        }
+    }
+
+    /// Everything that the kernel lists for `message`.
+    pub(super) fn dump(
+        &mut self,
+        message: RouteNetlinkMessage,
+    ) -> io::Result<Vec<RouteNetlinkMessage>> {
+        self.send(message, NLM_F_DUMP)?;
+        let mut all = Vec::new();
+        loop {
+            let mut bytes = Vec::with_capacity(32 * 1024);
+            self.socket.recv(&mut bytes, 0)?;
+            let mut rest = bytes.as_slice();
+            while !rest.is_empty() {
+                let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
+                    .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+                let length = (message.header.length as usize).next_multiple_of(4);
+                rest = rest.get(length.max(4)..).unwrap_or_default();
+                if message.header.sequence_number != self.sequence {
+                    continue;
+                }
+                match message.payload {
+                    NetlinkPayload::Done(_) => return Ok(all),
+                    NetlinkPayload::Error(error) => return Err(error.to_io()),
+                    NetlinkPayload::InnerMessage(inner) if all.len() < MANY => all.push(inner),
+                    NetlinkPayload::InnerMessage(_) => {
+                        return Err(io::Error::other("it lists too much"));
+                    }
+                    _ => {}
+                }
+            }
         }
     }
 

@@ -266,6 +266,17 @@ pub(super) enum Unreachable {
     TooBig(u32),
 }
 
+/// Whether a packet tells its receiver that another one was too big.
+pub(super) fn is_too_big(packet: &[u8], header: &Header) -> bool {
+    let kind = packet.get(header.payload..).unwrap_or_default();
+    !header.later_fragment
+        && match header.protocol {
+            ICMP => kind.starts_with(&[3, 4]),
+            ICMP6 => kind.starts_with(&[2, 0]),
+            _ => false,
+        }
+}
+
 /// Tells the sender of `packet` that it cannot be delivered; `reporter` gives the family's address.
 /// `None` where an error must not be answered with an error (RFC 1122 §3.2.2, RFC 4443 §2.4).
 pub(super) fn unreachable(

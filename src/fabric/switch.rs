@@ -29,6 +29,7 @@
 mod answers;
 mod hops;
 mod names;
+mod pmtu;
 mod reconfigure;
 mod tally;
 mod transit;
@@ -49,6 +50,7 @@ use crate::units::BitRate;
 use answers::is_noise;
 use names::Late;
 use netlab_protocol::draw;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use transit::Sent;
 
@@ -66,15 +68,26 @@ struct Slot {
     held: Held,
     counters: LinkCounters,
     delays: DelaySnapshot,
+    /// Who was told of its mtu, and may remember (`pmtu`).
+    told: BTreeSet<NodeIndex>,
 }
 
 impl Slot {
     /// Replaces the properties. What was under way when the link fell silent is lost, even if it is
-    /// heard again before.
-    fn change(&mut self, properties: LinkProperties, down: bool, traces: &[Arc<Trace>]) {
-        let was_down = self.model.is_down();
+    /// heard again before. Returns who was told of an mtu that is larger now.
+    fn change(
+        &mut self,
+        properties: LinkProperties,
+        down: bool,
+        traces: &[Arc<Trace>],
+    ) -> BTreeSet<NodeIndex> {
+        let (was_down, mtu) = (self.model.is_down(), pmtu::mtu(self.model.properties()));
         self.model.change(properties, down, traces);
         self.cuts += u32::from(self.model.is_down() && !was_down);
+        match pmtu::mtu(&properties) > mtu {
+            true => std::mem::take(&mut self.told),
+            false => BTreeSet::new(),
+        }
     }
 }
 
@@ -241,23 +254,31 @@ impl Switch {
                 held: Held::default(),
                 counters: LinkCounters::new(NetworkIndex(table as u32), start, end),
                 delays: DelaySnapshot::default(),
+                told: BTreeSet::new(),
             });
         }
         self.tables[table][at]
     }
 
-    /// Applies a whole set of changes, or, when one names an unknown link or trace, none.
-    pub(super) fn change(&mut self, changes: &[LinkChange]) -> Result<(), FabricError> {
+    /// Applies a whole set of changes, or, when one names an unknown link or trace, none. Returns who
+    /// has to forget path mtus.
+    pub(super) fn change(
+        &mut self,
+        changes: &[LinkChange],
+    ) -> Result<BTreeSet<NodeIndex>, FabricError> {
         for change in changes {
             self.ends(change.network, change.from, change.to)?;
             self.check_trace(&change.properties)?;
         }
+        let mut told = BTreeSet::new();
         for change in changes {
             let (from, to) = self.ends(change.network, change.from, change.to)?;
             let slot = self.slot(from, to);
-            self.slots[slot as usize].change(change.properties, change.down, &self.traces);
+            let slot = &mut self.slots[slot as usize];
+            told.append(&mut slot.change(change.properties, change.down, &self.traces));
         }
-        Ok(())
+        self.take_back_errors(&told);
+        Ok(told)
     }
 
     /// Applies a whole set of changes of access links, or, when one names an unknown node, none.

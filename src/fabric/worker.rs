@@ -20,7 +20,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
@@ -253,13 +253,24 @@ impl Worker {
         ports.filter_map(device).collect()
     }
 
+    /// The devices of some nodes.
+    pub(super) fn devices_of(&self, nodes: &BTreeSet<NodeIndex>) -> Vec<(NodeIndex, Arc<Tun>)> {
+        if nodes.is_empty() {
+            return Vec::new();
+        }
+        let mut devices = self.devices();
+        devices.retain(|(node, _)| nodes.contains(node));
+        devices
+    }
+
     /// Another set of nodes: devices follow their nodes, those of ports that are gone are closed.
+    /// Returns who has to forget path mtus.
     pub(super) fn reconfigure(
         &mut self,
         config: Config,
         was: &[Option<NodeIndex>],
-    ) -> Result<(), FabricError> {
-        let moves = self.switch.reconfigure(config, was, sys::now())?;
+    ) -> Result<BTreeSet<NodeIndex>, FabricError> {
+        let (moves, told) = self.switch.reconfigure(config, was, sys::now())?;
         let count = self.switch.map().len();
         let old = std::mem::replace(&mut self.ports, (0..count).map(|_| None).collect());
         for (port, to) in old.into_iter().zip(moves) {
@@ -272,7 +283,7 @@ impl Worker {
                 (None, _) => {}
             }
         }
-        Ok(())
+        Ok(told)
     }
 
     /// Closes all devices of a node; the kernel removes them. Whether it had one.

@@ -8,6 +8,7 @@
 
 mod harm;
 mod lab;
+mod mtu;
 mod networks;
 mod reconfigure;
 

@@ -12,10 +12,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 const D: NodeIndex = NodeIndex(3);
-const FAR: NetworkIndex = NetworkIndex(1);
+pub const FAR: NetworkIndex = NetworkIndex(1);
 
 /// Gives every node of `config` its namespace and devices.
-fn wired(fabric: &Fabric, config: &Config) -> Vec<Namespace> {
+pub fn wired(fabric: &Fabric, config: &Config) -> Vec<Namespace> {
     let nodes = config.nodes.iter().zip((0..).map(NodeIndex));
     nodes
         .map(|(node, at)| {
@@ -133,13 +133,13 @@ fn neighbours_only_means_that_others_are_refused() {
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused, "B is reached");
 }
 
-fn far(node: u8) -> (Ipv4Addr, Ipv6Addr) {
+pub fn far(node: u8) -> (Ipv4Addr, Ipv6Addr) {
     let v6 = (0xfd78 << 112) + u128::from(node);
     (Ipv4Addr::new(10, 78, 0, node), Ipv6Addr::from(v6))
 }
 
 /// A in one network, C in another, B in both passes on.
-fn two_networks() -> Config {
+pub fn two_networks() -> Config {
     let mut config = config(3, delayed(3));
     let mut network = config.networks[0].clone();
     network.name = "far".to_owned();

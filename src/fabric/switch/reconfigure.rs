@@ -9,16 +9,17 @@ use super::super::model::Cause;
 use super::super::{Config, FabricError};
 use super::{NONE, Switch};
 use crate::id::{NetworkIndex, NodeIndex};
+use std::collections::BTreeSet;
 
 impl Switch {
     /// Becomes what `config` says ([`super::super::Fabric::reconfigure`]); returns where each port that
-    /// there was is now.
+    /// there was is now, and who has to forget path mtus.
     pub(in super::super) fn reconfigure(
         &mut self,
         config: Config,
         was: &[Option<NodeIndex>],
         now: u64,
-    ) -> Result<Vec<Option<PortIndex>>, FabricError> {
+    ) -> Result<(Vec<Option<PortIndex>>, BTreeSet<NodeIndex>), FabricError> {
         let moves = self.moves(was, config.nodes.len())?;
         for network in &config.networks {
             let links = network.links.iter().map(|(.., properties)| properties);
@@ -54,13 +55,14 @@ impl Switch {
         Ok(moves)
     }
 
-    /// Takes over what stays of `old`, whose node i is now `moves[i]`; returns where each port is.
+    /// Takes over what stays of `old`, whose node i is now `moves[i]`; returns where each port is, and
+    /// who has to forget path mtus.
     fn inherit(
         &mut self,
         mut old: Switch,
         moves: &[Option<NodeIndex>],
         now: u64,
-    ) -> Vec<Option<PortIndex>> {
+    ) -> (Vec<Option<PortIndex>>, BTreeSet<NodeIndex>) {
         let ports = self.heirs(&old, moves);
         old.let_go(&ports, now);
         old.sift_answers(|port| ports[port.at()]);
@@ -74,7 +76,7 @@ impl Switch {
             }
         }
         self.inherit_nodes(&mut old, moves);
-        let places = self.inherit_links(old, &ports);
+        let (places, told) = self.inherit_links(old, &ports, moves);
         let gone = self.schedule.sift(|departure| {
             departure.slot = places[departure.slot as usize];
             let goal = ports[departure.goal.at()];
@@ -86,7 +88,8 @@ impl Switch {
             known
         });
         debug_assert!(gone.is_empty(), "let go before");
-        ports
+        self.take_back_errors(&told);
+        (ports, told)
     }
 
     /// Where each port of `old` is: that of the same node in the network of the same name.
@@ -135,12 +138,24 @@ impl Switch {
         }
     }
 
-    /// Returns the new place of each old link; [`NONE`] for those that are gone.
-    fn inherit_links(&mut self, old: Switch, ports: &[Option<PortIndex>]) -> Vec<u32> {
-        let mut places = Vec::with_capacity(old.slots.len());
+    /// Returns the new place of each old link, [`NONE`] for those that are gone, and who was told of
+    /// an mtu that is larger now, or gone.
+    fn inherit_links(
+        &mut self,
+        old: Switch,
+        ports: &[Option<PortIndex>],
+        moves: &[Option<NodeIndex>],
+    ) -> (Vec<u32>, BTreeSet<NodeIndex>) {
+        let (mut places, mut told) = (Vec::with_capacity(old.slots.len()), BTreeSet::new());
         for mut link in old.slots {
             let (from, to) = link.ends;
+            link.told = link
+                .told
+                .iter()
+                .filter_map(|node| moves[node.at()])
+                .collect();
             let (Some(from), Some(to)) = (ports[from.at()], ports[to.at()]) else {
+                told.append(&mut link.told);
                 places.push(NONE);
                 continue;
             };
@@ -155,12 +170,12 @@ impl Switch {
             link.model.reseed(self.seed);
             if *link.model.properties() != properties {
                 let down = link.model.is_held_down();
-                link.change(properties, down, &self.traces);
+                told.append(&mut link.change(properties, down, &self.traces));
             }
             self.slots[place as usize] = link;
             places.push(place);
         }
-        places
+        (places, told)
     }
 }
 

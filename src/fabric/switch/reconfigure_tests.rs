@@ -31,7 +31,7 @@ fn what_stays_arrives_and_what_is_gone_does_not() {
         send(&mut s, from, &datagram(four(from), four(to)), 0);
     }
     let (next, was) = turned();
-    let moves = s.reconfigure(next, &was, MS).unwrap();
+    let (moves, _) = s.reconfigure(next, &was, MS).unwrap();
     assert_eq!(moves, [None, Some(port(B_NOW)), Some(port(C_NOW))]);
     let due = 5 * MS;
     let expected = [(due, C_NOW), (due, B_NOW), (due, C_NOW)];

@@ -68,7 +68,11 @@ impl Switch {
                 self.schedule.recycle(segment);
             }
         }
-        too_big.map_or(Sent::Done, Sent::TooBig)
+        let Some(mtu) = too_big else {
+            return Sent::Done;
+        };
+        self.note_told(leg.slot, header.source);
+        Sent::TooBig(mtu)
     }
 
     /// Whether nothing but a constant delay happens from end to end of a link.
