@@ -65,12 +65,24 @@ impl Core {
 }
 
 fn causes(dropped: &Dropped) -> DroppedPackets {
+    // By name, so that a cause that is new here is not forgotten.
+    let Dropped {
+        loss,
+        down,
+        mtu,
+        queue,
+        no_port,
+        device,
+        ttl,
+    } = *dropped;
     DroppedPackets {
-        loss: dropped.loss,
-        down: dropped.down,
-        mtu: dropped.mtu,
-        queue: dropped.queue,
-        receiver: dropped.no_port + dropped.device,
+        loss,
+        down,
+        mtu,
+        queue,
+        no_port,
+        device,
+        ttl,
     }
 }
 

@@ -55,19 +55,25 @@ pub struct DroppedPackets {
     pub mtu: u64,
     /// A queue was full.
     pub queue: u64,
-    /// The receiver was not there, or its device refused.
-    pub receiver: u64,
+    /// The receiver had no device: it is not there, or off.
+    pub no_port: u64,
+    /// The receiver's device refused the packet: nobody declared that.
+    pub device: u64,
+    /// The time to live was over at the hop where the link begins.
+    pub ttl: u64,
 }
 
 impl DroppedPackets {
-    /// With their names, in the order of the fields.
-    pub fn by_cause(&self) -> [(&'static str, u64); 5] {
+    /// With their names, as captures have them, in the order of the fields.
+    pub fn by_cause(&self) -> [(&'static str, u64); 7] {
         [
             ("loss", self.loss),
             ("down", self.down),
             ("mtu", self.mtu),
             ("queue", self.queue),
-            ("receiver", self.receiver),
+            ("no_port", self.no_port),
+            ("device", self.device),
+            ("ttl", self.ttl),
         ]
     }
 
