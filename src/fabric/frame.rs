@@ -208,8 +208,16 @@ impl Schedule {
     }
 
     /// A buffer for a packet of the usual size.
-    pub(super) fn take_small(&mut self) -> Frame {
+    fn take_small(&mut self) -> Frame {
         self.small.pop().unwrap_or_else(Frame::small)
+    }
+
+    /// A buffer for a frame of this length.
+    pub(super) fn take(&mut self, length: usize) -> Frame {
+        match length > SMALL {
+            true => self.large.pop().unwrap_or_else(Frame::large),
+            false => self.take_small(),
+        }
     }
 
     /// Takes the frame out of `from`, which stays usable: by exchange, or, when that would waste a
@@ -221,11 +229,20 @@ impl Schedule {
             copy.fill(&[from]);
             return copy;
         }
-        let other = match large {
-            true => self.large.pop().unwrap_or_else(Frame::large),
-            false => self.take_small(),
-        };
+        let other = self.take(from.bytes.len());
         std::mem::replace(from, other)
+    }
+
+    /// Whether nothing is under way, and nothing counted so.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.heap.is_empty() && self.held == Held::default()
+    }
+
+    /// Buffers kept for reuse, small and large.
+    #[cfg(test)]
+    pub(super) fn spare(&self) -> (usize, usize) {
+        (self.small.len(), self.large.len())
     }
 
     /// Takes a buffer back.

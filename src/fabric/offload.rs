@@ -18,6 +18,11 @@ pub(super) const PLAIN: [u8; HEAD] = [0; HEAD];
 pub(super) const FRAME: usize = HEAD + 65_536;
 
 const NEEDS_CHECKSUM: u8 = 1;
+/// Flags that a kernel sets: the one above, and that the checksum was found right.
+const KNOWN: u8 = 3;
+/// Most segments of a frame: what fits into segments of 48 bytes, the least that Linux lets a receiver
+/// talk TCP down to (`tcp_min_snd_mss`). UDP has 128 at most.
+const MANY: usize = FRAME / 48 + 1;
 const TCP4: u8 = 1;
 const TCP6: u8 = 4;
 const UDP_L4: u8 = 5;
@@ -53,49 +58,80 @@ pub(super) fn packet(frame: &[u8]) -> &[u8] {
 pub(super) struct Malformed;
 
 /// What a frame stands for: `None` for one packet.
+///
+/// Its header was written by the kernel of a node, or, byte by byte, by a program in it (packet(7),
+/// `PACKET_VNET_HDR`). So what it says is checked against the packet: no checksum is put into a header of IP,
+/// whose addresses have been looked at, and no frame stands for more packets than TCP would make of it.
 pub(super) fn parts(frame: &[u8]) -> Result<Option<Parts>, Malformed> {
-    let kind = *frame.get(1).ok_or(Malformed)? & !ECN;
-    if kind == 0 {
+    let (head, packet) = frame.split_at_checked(HEAD).ok_or(Malformed)?;
+    let transport = end_of_header(packet).ok_or(Malformed)?;
+    let (start, offset) = (ne16(head, 6), ne16(head, 8));
+    let needs = head[0] & NEEDS_CHECKSUM != 0;
+    let outside = start < transport || start + offset + 2 > packet.len();
+    if head[0] & !KNOWN != 0 || ne16(head, 2) > packet.len() || (needs && outside) {
+        return Err(Malformed);
+    }
+    if head[1] == 0 {
         return Ok(None);
     }
-    let packet = packet(frame);
-    let (transport, size) = (ne16(frame, 6), ne16(frame, 4));
-    let version = packet.first().map_or(0, |b| b >> 4);
-    let (protocol, head) = match (kind, version) {
-        (TCP4, 4) | (TCP6, 6) => {
-            let words = packet.get(transport + 12).map_or(0, |b| b >> 4);
-            (TCP, usize::from(words) * 4)
-        }
-        (UDP_L4, 4 | 6) => (UDP, 8),
-        _ => return Err(Malformed),
+    match parts_of(head, packet, transport) {
+        Some(parts) if needs && start == transport && parts.count() <= MANY => Ok(Some(parts)),
+        _ => Err(Malformed),
+    }
+}
+
+/// Where the header of IPv4 with its options, or of IPv6 without its extensions, ends.
+fn end_of_header(packet: &[u8]) -> Option<usize> {
+    match packet.first()? {
+        first if first >> 4 == 4 => Some(usize::from(first & 15) * 4).filter(|end| *end >= 20),
+        first if first >> 4 == 6 => Some(40),
+        _ => None,
+    }
+}
+
+/// The segments of a packet of this kind, which fills the frame.
+fn parts_of(head: &[u8], packet: &[u8], transport: usize) -> Option<Parts> {
+    let v4 = packet.first()? >> 4 == 4;
+    let (protocol, header) = match head[1] & !ECN {
+        TCP4 if v4 => (TCP, tcp_header(packet, transport)?),
+        TCP6 if !v4 => (TCP, tcp_header(packet, transport)?),
+        UDP_L4 => (UDP, 8),
+        _ => return None,
     };
-    let (fixed, named) = match version {
-        4 => (20, packet.get(9)),
-        _ => (40, packet.get(6)),
+    let (length, named) = match v4 {
+        true => (usize::from(packet::be16(packet, 2)), packet.get(9)),
+        false => (40 + usize::from(packet::be16(packet, 4)), packet.get(6)),
     };
-    let length = match version {
-        4 => usize::from(packet::be16(packet, 2)),
-        _ => 40 + usize::from(packet::be16(packet, 4)),
-    };
-    let (data, shortest) = (transport + head, if protocol == TCP { 20 } else { 8 });
-    let whole = length == packet.len() && transport >= fixed && data < length;
-    let fits = head >= shortest && size > 0 && named == Some(&protocol);
-    let needs = frame[0] & NEEDS_CHECKSUM != 0;
-    (whole && fits && needs)
-        .then_some(Some(Parts {
-            transport,
-            data,
-            size,
-            protocol,
-            length,
-        }))
-        .ok_or(Malformed)
+    let (data, size) = (transport + header, ne16(head, 4));
+    let fits = length == packet.len() && data < length && size > 0 && named == Some(&protocol);
+    fits.then_some(Parts {
+        transport,
+        data,
+        size,
+        protocol,
+        length,
+    })
+}
+
+fn tcp_header(packet: &[u8], transport: usize) -> Option<usize> {
+    let words = packet.get(transport + 12)? >> 4;
+    Some(usize::from(words) * 4).filter(|bytes| *bytes >= 20)
 }
 
 impl Parts {
     /// Packets on the wire.
     pub(super) fn count(&self) -> usize {
         (self.length - self.data).div_ceil(self.size)
+    }
+
+    /// Length of the frame of the largest one.
+    pub(super) fn largest(&self) -> usize {
+        HEAD + (self.data + self.size).min(self.length)
+    }
+
+    /// Whether they are TCP's, which talks to one receiver only.
+    pub(super) fn are_tcp(&self) -> bool {
+        self.protocol == TCP
     }
 
     /// Their bytes.

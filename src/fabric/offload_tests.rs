@@ -136,6 +136,46 @@ fn headers_that_lie_are_refused() {
     assert_eq!(parts(&good[..good.len() - 1]), Err(Malformed));
 }
 
+/// A checksum that is to be written into the header of IP would change an address that was looked at.
+#[test]
+fn a_checksum_has_its_place_behind_the_header() {
+    let (source, target) = ("10.77.0.2".parse().unwrap(), "10.77.0.3".parse().unwrap());
+    let packet = super::packet::udp((source, 1), (target, 2), b"hello").unwrap();
+    let frame = |flags: u8, (start, offset): (u16, u16), header: u16| {
+        let words = [header, 0, start, offset].map(u16::to_ne_bytes).concat();
+        [&[flags, 0], words.as_slice(), &packet].concat()
+    };
+    let last = packet.len() as u16 - 2;
+    for good in [(20, 6), (24, 0), (last, 0)] {
+        assert_eq!(parts(&frame(1, good, 33)), Ok(None), "{good:?}");
+    }
+    for bad in [
+        (6, 6),
+        (0, 12),
+        (19, 1),
+        (20, 12),
+        (last, 1),
+        (u16::MAX, u16::MAX),
+    ] {
+        assert_eq!(parts(&frame(1, bad, 33)), Err(Malformed), "{bad:?}");
+        assert_eq!(parts(&frame(2, bad, 33)), Ok(None), "it says nothing there");
+    }
+    assert_eq!(
+        parts(&frame(1, (20, 6), 34)),
+        Err(Malformed),
+        "longer than all"
+    );
+    assert_eq!(parts(&frame(4, (20, 6), 0)), Err(Malformed), "unknown flag");
+    assert_eq!(parts(&frame(1, (20, 6), 0)[..HEAD]), Err(Malformed));
+}
+
+#[test]
+fn one_frame_does_not_stand_for_tens_of_thousands() {
+    assert!(parts(&tcp(false, 60_000, 48)).is_ok());
+    assert_eq!(parts(&tcp(false, 60_000, 1)), Err(Malformed));
+    assert_eq!(parts(&tcp(true, 60_000, 40)), Err(Malformed));
+}
+
 proptest! {
     #[test]
     fn hostile_frames_never_panic(

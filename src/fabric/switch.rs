@@ -352,6 +352,10 @@ impl Switch {
                 counters.resolver += 1;
                 return self.resolve(from, bytes, &header, now);
             }
+            Target::All if parts.is_some_and(|parts| parts.are_tcp()) => {
+                counters.malformed += 1;
+                return Outcome::Done;
+            }
             Target::All => {
                 self.flood(from, frame, &header, parts, now);
                 return Outcome::Done;
@@ -430,6 +434,9 @@ fn access_queue(default_link: &LinkProperties, rate: Option<BitRate>) -> u64 {
     plain.queue_bytes_at(rate)
 }
 
+#[cfg(test)]
+#[path = "switch/fuzz_tests.rs"]
+mod fuzz;
 #[cfg(test)]
 #[path = "switch_tests.rs"]
 mod tests;

@@ -24,7 +24,9 @@ impl Switch {
     ) {
         let place = self.map.of(from);
         let (node, members) = (place.node.at(), self.map.size(place.network));
-        let mut piece = self.schedule.take_small();
+        let mut piece = self
+            .schedule
+            .take(parts.map_or(frame.len(), |p| p.largest()));
         for number in 0..parts.map_or(1, |p| p.count()) {
             let write = |piece: &mut Frame| match parts {
                 Some(parts) => drop(parts.segment(frame, number, piece)),
@@ -76,10 +78,12 @@ impl Switch {
         why: Unreachable,
     ) -> Option<Vec<u8>> {
         self.nodes[node.at()].icmp.pass(now, 1)?;
-        let mut quoted = self.schedule.take_small();
-        match offload::parts(frame) {
-            Ok(Some(parts)) => drop(parts.segment(frame, 0, &mut quoted)),
-            _ => quoted.fill(&[frame]),
+        let parts = offload::parts(frame).unwrap_or(None);
+        let length = parts.map_or(frame.len(), |parts| parts.largest());
+        let mut quoted = self.schedule.take(length);
+        match parts {
+            Some(parts) => drop(parts.segment(frame, 0, &mut quoted)),
+            None => quoted.fill(&[frame]),
         }
         offload::complete(&mut quoted);
         let error = packet::unreachable(offload::packet(&quoted), header, by, why);

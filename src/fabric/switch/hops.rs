@@ -66,13 +66,15 @@ impl Switch {
         let Some(error) = self.error(node, own, frame, header, at, why) else {
             return;
         };
-        let (mut frame, header) = match packet::parse(&error) {
-            Some(header) => (Frame::around(&error), header),
-            None => return,
+        let Some(header) = packet::parse(&error) else {
+            return;
         };
         if let Target::Port(goal) = self.map.target(hop, header.target) {
+            let mut frame = self.schedule.take(offload::HEAD + error.len());
+            frame.fill(&[&offload::PLAIN, &error]);
             // An error about an error is not sent (RFC 1122 §3.2.2).
             let _ = self.send((hop, goal), &mut frame, &header, None, at, false);
+            self.schedule.recycle(frame);
         }
     }
 }

@@ -58,7 +58,7 @@ impl Switch {
                 }
             }
             Some(parts) => {
-                let mut segment = self.schedule.take_small();
+                let mut segment = self.schedule.take(parts.largest());
                 for number in 0..parts.count() {
                     parts.segment(frame, number, &mut segment);
                     if let Some(sent) = self.leave(leg.slot, &segment, now) {
@@ -147,7 +147,7 @@ impl Switch {
         let bytes = offload::packet(frame).len();
         let Fate { first, copy } = link.model.pass(sent, bytes, header.flow, seen);
         let twin = copy.map(|verdict| {
-            let mut twin = self.schedule.take_small();
+            let mut twin = self.schedule.take(frame.len());
             twin.fill(&[frame]);
             (verdict, twin)
         });
