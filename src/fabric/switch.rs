@@ -435,6 +435,9 @@ fn access_queue(default_link: &LinkProperties, rate: Option<BitRate>) -> u64 {
 }
 
 #[cfg(test)]
+#[path = "switch/determinism_tests.rs"]
+mod determinism;
+#[cfg(test)]
 #[path = "switch/fuzz_tests.rs"]
 mod fuzz;
 #[cfg(test)]

@@ -338,7 +338,7 @@ pub(super) fn super_packet() -> Frame {
 const SEGMENTS: u64 = 42;
 const WIRE_BYTES: u64 = 60_000 + SEGMENTS * 40;
 
-fn set(s: &mut Switch, change: impl Fn(&mut LinkProperties)) {
+pub(super) fn set(s: &mut Switch, change: impl Fn(&mut LinkProperties)) {
     let mut properties = LinkProperties {
         delay: Duration::from_millis(5),
         ..LinkProperties::default()
