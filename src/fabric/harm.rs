@@ -118,9 +118,11 @@ impl Body {
 /// The bytes that are the application's.
 fn data(packet: &[u8], body: &Body) -> std::ops::Range<usize> {
     let head = match body.protocol {
+        // What says less than a header has is refused by its receiver, whatever the bit.
         Some(TCP) => packet
             .get(body.at + 12)
-            .map_or(0, |b| usize::from(b >> 4) * 4),
+            .map_or(20, |b| usize::from(b >> 4) * 4)
+            .max(20),
         Some(UDP | ICMP | ICMP6) => 8,
         _ => 0,
     };

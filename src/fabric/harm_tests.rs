@@ -163,6 +163,19 @@ fn fragments_are_harmed_in_their_data() {
     }
 }
 
+/// A header that says to be shorter than its checksum's place: the field is not corrected away.
+#[test]
+fn a_header_that_lies_about_its_length_is_one_of_twenty_bytes() {
+    let mut packet = segment(A4, B4, b"abcd");
+    packet[32] = 0x30;
+    let header = parse(&packet).unwrap();
+    for draw in (0..64).map(|i| i << 58) {
+        let mut harmed = packet.clone();
+        assert!(corrupt(&mut harmed, &header, draw, Checksum::Fixed));
+        assert_eq!(flips(&harmed[40..], &packet[40..]), 1);
+    }
+}
+
 #[test]
 fn what_is_behind_the_packet_is_not_harmed() {
     let [four, _] = datagrams(b"");
