@@ -227,6 +227,16 @@ impl Fabric {
         self.ask(move |worker| worker.switch.change_access(&changes).map(|()| sys::now()))?
     }
 
+    /// Aborts the TCP connections of which packets cross one of these links, from first to second: both
+    /// ends get a reset that they believe. Returns how many, and the time on CLOCK_MONOTONIC (ns).
+    ///
+    /// # Errors
+    /// An unknown node: then nothing is aborted.
+    pub fn abort(&self, links: &[(NodeIndex, NodeIndex)]) -> Result<(u64, u64), FabricError> {
+        let links = links.to_vec();
+        self.ask(move |worker| worker.abort(&links))?
+    }
+
     /// Changes how the resolver answers nodes, as [`Fabric::change`] does links. Answers that wait keep
     /// their time and what they say. [`Fabric::reconfigure`] leaves the nodes that stay their manner.
     ///

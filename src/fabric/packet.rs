@@ -198,6 +198,80 @@ pub(super) fn udp(source: (IpAddr, u16), target: (IpAddr, u16), data: &[u8]) -> 
     with_header(source.0, target.0, UDP, &datagram)
 }
 
+/// An end of a TCP connection: address and port.
+pub(super) type TcpEnd = (IpAddr, u16);
+
+/// What the fabric needs to know of a TCP segment (RFC 9293 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Segment {
+    /// Of source and target.
+    pub ports: (u16, u16),
+    /// Its sequence number.
+    pub number: u32,
+    /// The number that the sender expects next; none: it has heard nothing yet.
+    pub acknowledges: Option<u32>,
+    /// SYN.
+    pub begins: bool,
+    /// FIN.
+    pub finishes: bool,
+    /// RST.
+    pub resets: bool,
+}
+
+/// Reads the head of a TCP segment; `None` when it is too short.
+pub(super) fn tcp(packet: &[u8], header: &Header) -> Option<Segment> {
+    let head: &[u8; 14] = packet.get(header.payload..)?.first_chunk()?;
+    let word = |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    let flag = |bit: u8| head[13] & bit != 0;
+    Some(Segment {
+        ports: (be16(head, 0), be16(head, 2)),
+        number: word(4),
+        acknowledges: flag(0x10).then(|| word(8)),
+        begins: flag(2),
+        finishes: flag(1),
+        resets: flag(4),
+    })
+}
+
+/// [`Header::flow`] of the segments from `source` to `target`.
+pub(super) fn tcp_flow(source: TcpEnd, target: TcpEnd) -> u64 {
+    let ports = u64::from(source.1) << 16 | u64::from(target.1);
+    let low = u64::from(TCP) << 32 | ports;
+    match (source.0, target.0) {
+        (IpAddr::V4(s), IpAddr::V4(t)) => {
+            let addresses = u64::from(s.to_bits()) << 32 | u64::from(t.to_bits());
+            draw::bits(4, &[addresses, low])
+        }
+        (s, t) => {
+            let [s, t] = [s, t].map(|address| match address {
+                IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
+                IpAddr::V6(v6) => v6.to_bits(),
+            });
+            let words = [(s >> 64) as u64, s as u64, (t >> 64) as u64, t as u64, low];
+            draw::bits(6, &words)
+        }
+    }
+}
+
+/// A TCP reset from `source` to `target`. With `acknowledges` it answers a SYN.
+pub(super) fn tcp_reset(
+    source: TcpEnd,
+    target: TcpEnd,
+    number: u32,
+    acknowledges: Option<u32>,
+) -> Option<Vec<u8>> {
+    let mut segment = Vec::with_capacity(20);
+    segment.extend(source.1.to_be_bytes());
+    segment.extend(target.1.to_be_bytes());
+    segment.extend(number.to_be_bytes());
+    segment.extend(acknowledges.unwrap_or(0).to_be_bytes());
+    let flags = if acknowledges.is_some() { 0x14 } else { 4 };
+    segment.extend([5 << 4, flags, 0, 0, 0, 0, 0, 0]);
+    let sum = checksum_with_addresses(source.0, target.0, TCP, &segment);
+    segment[16..18].copy_from_slice(&sum.to_be_bytes());
+    with_header(source.0, target.0, TCP, &segment)
+}
+
 fn icmp(source: IpAddr, target: IpAddr, mut message: Vec<u8>) -> Option<Vec<u8>> {
     message.get_mut(2..4)?.fill(0);
     let (protocol, sum) = match source {

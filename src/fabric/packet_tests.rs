@@ -47,6 +47,23 @@ fn what_is_written_is_read_back() {
     }
 }
 
+#[test]
+fn resets_are_right_and_their_flow_is_known() {
+    for (s, t) in [(A4, B4), (A6, B6)] {
+        for acknowledges in [None, Some(9)] {
+            let (source, target) = ((s, 80), (t, 4000));
+            let packet = tcp_reset(source, target, 7, acknowledges).unwrap();
+            assert!(sums_are_right(&packet));
+            let header = parse(&packet).unwrap();
+            assert_eq!(header.flow, tcp_flow(source, target));
+            let segment = tcp(&packet, &header).unwrap();
+            assert!(segment.resets && !segment.begins && !segment.finishes);
+            assert_eq!((segment.ports, segment.number), ((80, 4000), 7));
+            assert_eq!(segment.acknowledges, acknowledges);
+        }
+    }
+}
+
 /// The example of RFC 1071 §3: the words add up to 0xddf2.
 #[test]
 fn checksum_of_the_rfc() {

@@ -18,6 +18,9 @@
 //!   `reach: adjacent` forbids: communication administratively prohibited (RFC 1812 §5.2.7.1, RFC
 //!   4443 §3.1), so that a rule and a missing wire are told apart.
 //!
+//! Connections can be aborted (`connections`): their packets do not pass any more, and are answered by
+//! a reset.
+//!
 //! ICMP errors are bounded: [`ICMP_PER_SECOND`] per node, those it gets about its own packets and
 //! those it sends as a hop together. Errors at the first link come from the resolver's address, those
 //! of a hop (too big, time exceeded) from the hop's own.
@@ -27,6 +30,7 @@
 //! segments either way.
 
 mod answers;
+mod connections;
 mod hops;
 mod names;
 mod pmtu;
@@ -48,6 +52,7 @@ use crate::id::{NetworkIndex, NodeIndex};
 use crate::link::{LinkProperties, Trace, TraceIndex};
 use crate::units::BitRate;
 use answers::is_noise;
+use connections::Connections;
 use names::Late;
 use netlab_protocol::draw;
 use std::collections::BTreeSet;
@@ -151,6 +156,7 @@ pub(super) struct Switch {
     /// Which ports have a device.
     alive: Vec<bool>,
     flows: Flows,
+    connections: Connections,
     schedule: Schedule,
     taps: Vec<Tap>,
     /// Names of the nodes, for captures.
@@ -180,6 +186,7 @@ impl Switch {
             nodes: nodes.collect(),
             alive: vec![false; map.len()],
             flows: Flows::default(),
+            connections: Connections::default(),
             schedule: Schedule::default(),
             taps: Vec::new(),
             names,
@@ -216,6 +223,7 @@ impl Switch {
     pub(super) fn set_alive(&mut self, port: PortIndex, alive: bool) {
         self.alive[port.at()] = alive;
         if !alive {
+            self.connections.forget(port);
             self.sift_answers(|other| (other != port).then_some(other));
         }
     }
@@ -340,6 +348,13 @@ impl Switch {
         }
         let why = match self.map.target(from, header.target) {
             Target::Port(goal) => {
+                let network = self.map.of(from).network;
+                let noted = self
+                    .connections
+                    .note((from, goal), network, &header, bytes, now);
+                if let Some(reset) = noted {
+                    return Outcome::Reply(reset);
+                }
                 return match self.send((from, goal), frame, &header, parts, now, true) {
                     Sent::Direct(direct) => Outcome::Direct(direct),
                     Sent::Done => Outcome::Done,

@@ -229,6 +229,19 @@ impl Worker {
         }
     }
 
+    /// Aborts connections; returns how many, and when.
+    pub(super) fn abort(
+        &mut self,
+        links: &[(NodeIndex, NodeIndex)],
+    ) -> Result<(u64, u64), FabricError> {
+        let (count, resets) = self.switch.abort(links)?;
+        for (to, reset) in resets {
+            // Whose device is full gets another one by what it sends next.
+            self.give(to, &Frame::around(&reset));
+        }
+        Ok((count, sys::now()))
+    }
+
     /// Takes over the device of a port; one it had before is closed.
     pub(super) fn attach(&mut self, port: PortIndex, tun: Tun) -> nix::Result<()> {
         self.release(port);
