@@ -3,6 +3,10 @@
 //! Owns names, units and defaults of the properties and the format of bandwidth traces. Must not
 //! know packets (`fabric`) or YAML.
 
+mod patch;
+
+pub use patch::{Correlated, Corrupt, Jitter, LinkPatch, Loss, MTU_MAX, Quantity, Step, Steps};
+
 use crate::units::{BitRate, ByteSize, Ratio, UnitError, duration};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -131,7 +135,7 @@ impl GilbertElliott {
 }
 
 /// Packets that leave at once, without delay and jitter, and so overtake others.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Reorder {
     /// Share of the candidates that overtakes.
     pub share: Ratio,

@@ -75,6 +75,33 @@ pub mod pattern {
         format!(r"^\s*{NUMBER}\s*({})\s*$", names.join("|"))
     }
 
+    /// By how much a quantity of these units, or of percent, changes.
+    fn step(units: &[(&str, f64)]) -> String {
+        let names: Vec<&str> = units.iter().map(|(name, _)| *name).collect();
+        let all = [&names[..], &["%"]].concat().join("|");
+        format!(r"^\s*[+-]\s*{NUMBER}\s*({all})\s*$")
+    }
+
+    /// A change of a time.
+    pub fn time_step() -> String {
+        step(TIMES)
+    }
+
+    /// A change of a bit rate.
+    pub fn bit_rate_step() -> String {
+        step(RATES)
+    }
+
+    /// A change of a size.
+    pub fn bytes_step() -> String {
+        step(SIZES)
+    }
+
+    /// A change of a share, in points.
+    pub fn share_step() -> String {
+        step(&[])
+    }
+
     /// A time.
     pub fn time() -> String {
         of(TIMES)

@@ -49,10 +49,9 @@ impl Core {
 
     /// The adoption that was asked for, once the run is closed and everything has healed.
     pub(super) fn due_adoption(&mut self) -> Option<(u64, Box<Adoption>)> {
-        let busy = self.run.is_some()
-            || !self.faults.list().is_empty()
-            || !self.links_down.is_empty()
-            || !self.actions.is_empty();
+        let healed = self.links.are_declared() && self.names.are_right();
+        let healed = healed && self.faults.list().is_empty();
+        let busy = self.run.is_some() || !healed || !self.actions.is_empty();
         if busy {
             return None;
         }

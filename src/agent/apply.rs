@@ -40,7 +40,7 @@ pub(super) struct InForce {
     pub stage: Stage,
     /// When this stage must be over.
     pub deadline: u64,
-    /// Since when its links are as this stage wants them; none: not yet.
+    /// Since when links and names are as this stage wants them; none: not yet.
     pub links: Option<u64>,
     /// Whether it was reported as failed.
     pub failed: bool,
@@ -140,14 +140,18 @@ impl Faults {
 
     /// Names of those whose effects are wanted.
     pub fn names(&self) -> Vec<String> {
-        let wanted = self.list.iter().filter(|f| f.stage != Stage::Healing);
-        wanted.map(|f| self.get(f.fault).name.to_string()).collect()
+        let name = |f: &InForce| self.get(f.fault).name.to_string();
+        self.wanted().map(name).collect()
+    }
+
+    /// Those whose effects are wanted now, in the order in which they began.
+    pub fn wanted(&self) -> impl Iterator<Item = &InForce> {
+        self.list.iter().filter(|f| f.stage != Stage::Healing)
     }
 
     /// The effects that are wanted now.
     pub fn effects(&self) -> impl Iterator<Item = &Effect> {
-        let wanted = self.list.iter().filter(|f| f.stage != Stage::Healing);
-        wanted.flat_map(|f| &self.get(f.fault).effects)
+        self.wanted().flat_map(|f| &self.get(f.fault).effects)
     }
 
     /// What `node` should be.
@@ -183,13 +187,13 @@ impl Faults {
             .iter()
             .filter_map(|e| match e {
                 Effect::Node { node, effect } => Some((*node, effect)),
-                Effect::Links { .. } => None,
+                Effect::Links { .. } | Effect::Resolver { .. } | Effect::Abort { .. } => None,
             })
     }
 
     fn has_links(&self, fault: usize) -> bool {
         let effects = &self.scheduled[fault].effects;
-        effects.iter().any(|e| matches!(e, Effect::Links { .. }))
+        effects.iter().any(|e| !matches!(e, Effect::Node { .. }))
     }
 
     /// Begins a fault: its effects are wanted from now on. Nothing happens when it is in force.

@@ -7,12 +7,14 @@
 use super::apply::Faults;
 use super::by_hand::Hand;
 use super::desire::Operation;
+use super::links::Links;
+use super::names::Names;
 use super::play::{Last, Run};
 use super::position::{FORMAT, Position};
 use super::requests::Client;
 use super::state::{Conn, Knock, Netns, State};
-use crate::fabric::LinkChange;
 use crate::fabric::capture::Filter;
+use crate::fabric::{LinkChange, ResolverChange};
 use crate::id::NodeIndex;
 use crate::lab::Lab;
 use crate::plan::Adoption;
@@ -91,6 +93,8 @@ pub(super) enum Input {
     },
     /// All changes of links hold.
     LinksHold { at: u64 },
+    /// So many connections were aborted.
+    Aborted { fault: usize, count: u64 },
     /// Packets that devices dropped since the agent's start.
     Drops { total: u64 },
     /// A client asks.
@@ -146,8 +150,16 @@ pub(super) enum Action {
     Send { conn: Conn, message: ToNode },
     /// Hang up on a node's program.
     Close { conn: Conn },
-    /// Change links, all at once; answered by [`Input::LinksHold`].
-    Links(Vec<LinkChange>),
+    /// Change links, all at once, and the resolver's answers; answered by [`Input::LinksHold`].
+    Network {
+        links: Vec<LinkChange>,
+        resolver: Vec<ResolverChange>,
+    },
+    /// Abort the TCP connections that cross these links for a fault; answered by [`Input::Aborted`].
+    Abort {
+        fault: usize,
+        links: Vec<(NodeIndex, NodeIndex)>,
+    },
     /// A step of the engine; answered by [`Input::Seen`], then [`Input::Done`].
     Operate {
         node: NodeIndex,
@@ -224,7 +236,8 @@ pub(super) struct Core {
     pub(super) left: BTreeSet<String>,
     pub(super) clients: BTreeMap<u64, Client>,
     pub(super) counts: Counts,
-    pub(super) links_down: BTreeSet<(NodeIndex, NodeIndex)>,
+    pub(super) links: Links,
+    pub(super) names: Names,
     pub(super) actions: VecDeque<Action>,
     pub(super) serial: u64,
     pub(super) drops: u64,
@@ -253,6 +266,7 @@ impl Input {
             | Input::Problem { .. }
             | Input::ConnClosed { .. }
             | Input::LinksHold { .. }
+            | Input::Aborted { .. }
             | Input::Drops { .. }
             | Input::Request { .. }
             | Input::Adopt { .. }
@@ -279,7 +293,8 @@ impl Core {
             left: BTreeSet::new(),
             clients: BTreeMap::new(),
             counts: Counts::new(),
-            links_down: BTreeSet::new(),
+            links: Links::default(),
+            names: Names::default(),
             actions: VecDeque::new(),
             serial: 0,
             drops: 0,
@@ -351,6 +366,7 @@ impl Core {
             } => self.done(now, node, serial, result),
             Input::Probed { node, serial, open } => self.probed(now, node, serial, open),
             Input::LinksHold { at } => self.faults.links_hold(at),
+            Input::Aborted { fault, count } => self.aborted(now, fault, count),
             Input::Drops { total } => self.drops = total,
             Input::Request { client, request } => self.request(now, client, request),
             Input::Adopt { client, adoption } => self.asked_to_adopt(now, client, adoption),
@@ -395,6 +411,7 @@ impl Core {
             retries,
             clients,
             self.faults.next_deadline(),
+            self.links.next_at(),
             self.closing_deadline(),
             self.next_by_hand(),
         ];

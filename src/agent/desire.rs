@@ -1,12 +1,10 @@
-//! What the active effects want: which links are down, and what each node's processes should be.
-//! Pure.
+//! What the active effects want of each node's processes. Pure.
 //!
-//! Owns the fold. Healing is never an inverse operation: a fault leaves the list, the fold says
+//! Owns the fold over nodes; that over links is [`crate::fault::Folded`]. Healing is never an inverse operation: a fault leaves the list, the fold says
 //! what is wanted now, and [`next_operation`] says which step leads there from what is.
 
-use crate::fault::{Effect, LinkEffect, NodeEffect, is_down};
+use crate::fault::{Effect, NodeEffect};
 use crate::id::NodeIndex;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What a node's processes should be.
@@ -138,37 +136,10 @@ pub(super) fn overtakes(next: Operation, under_way: Operation) -> bool {
     }
 }
 
-/// All links among `nodes` nodes that the effects want down: the fold over the baseline.
-pub(super) fn links_down<'a>(
-    effects: impl IntoIterator<Item = &'a Effect>,
-    nodes: usize,
-) -> BTreeSet<(NodeIndex, NodeIndex)> {
-    let links: Vec<&Effect> = effects
-        .into_iter()
-        .filter(|effect| {
-            matches!(
-                effect,
-                Effect::Links {
-                    effect: LinkEffect::Down,
-                    ..
-                }
-            )
-        })
-        .collect();
-    if links.is_empty() {
-        return BTreeSet::new();
-    }
-    let all = || (0..nodes as u32).map(NodeIndex);
-    all()
-        .flat_map(|from| all().map(move |to| (from, to)))
-        .filter(|(from, to)| from != to && is_down(links.iter().copied(), *from, *to))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::Pairs;
+    use crate::fault::{LinkEffect, Pairs};
     use proptest::prelude::*;
 
     const NODE: NodeIndex = NodeIndex(0);
@@ -236,16 +207,14 @@ mod tests {
                 prop_assert!(reached, "{:?} {:?}", now, actual);
             }
             prop_assert_eq!(settle(desired([], NODE), actual), Actual::Running { passed: true });
-            prop_assert!(links_down([], 4).is_empty());
         }
 
         /// The fold does not depend on the order in which faults began.
         #[test]
         fn order_does_not_matter(mut faults in prop::collection::vec(effects(), 0..6)) {
-            let (before, links) = (desired(&faults, NODE), links_down(&faults, 4));
+            let before = desired(&faults, NODE);
             faults.reverse();
             prop_assert_eq!(before, desired(&faults, NODE));
-            prop_assert_eq!(links, links_down(&faults, 4));
         }
     }
 

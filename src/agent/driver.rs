@@ -386,9 +386,17 @@ impl<E: Engine + 'static> Driver<E> {
             Action::DropKnock { knock } => drop(self.knocks.remove(&knock)),
             Action::Send { conn, message } => self.tell_program(conn, message),
             Action::Close { conn } => drop(self.programs.remove(&conn)),
-            Action::Links(changes) => {
-                let at = self.fabric.change(&changes)?;
+            Action::Network { links, resolver } => {
+                let mut at = self.fabric.change(&links)?;
+                if !resolver.is_empty() {
+                    at = self.fabric.change_resolver(&resolver)?;
+                }
                 self.core.handle(sys::now(), Input::LinksHold { at });
+            }
+            Action::Abort { fault, links } => {
+                let (count, _) = self.fabric.abort(&links)?;
+                self.core
+                    .handle(sys::now(), Input::Aborted { fault, count });
             }
             Action::Operate {
                 node,

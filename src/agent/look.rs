@@ -50,7 +50,7 @@ impl Core {
             from: name(from),
             to: name(to),
             declared: *network.links.get(from, to),
-            down: self.links_down.contains(&(from, to)),
+            down: self.links.is_down(counters.network, from, to),
             packets: counters.packets,
             bytes: counters.bytes,
             dropped: causes(&counters.dropped),

@@ -28,7 +28,9 @@ mod identity;
 #[cfg(test)]
 mod layout_tests;
 mod lease;
+mod links;
 mod look;
+mod names;
 mod nodes;
 mod play;
 mod player;

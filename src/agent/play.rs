@@ -2,13 +2,12 @@
 
 use super::apply::{Faults, Seen, Stage, after};
 use super::core::{Action, Core};
-use super::desire::{Actual, links_down};
+use super::desire::Actual;
 use super::player::{Player, nanoseconds};
 use super::position::{Closing, RunPosition};
 use super::requests::Client;
-use crate::fabric::LinkChange;
 use crate::fault::Effect;
-use crate::id::{NetworkIndex, NodeIndex};
+use crate::id::NodeIndex;
 use crate::lab::Scenario;
 use crate::record::event::{Event, Verdict, What};
 use crate::timeline::{Entry, Step};
@@ -245,36 +244,6 @@ impl Core {
             .filter(|f| f.stage != Stage::Healing);
         for fault in active.map(|f| f.fault).collect::<Vec<_>>() {
             self.heal(fault, now, now);
-        }
-    }
-
-    /// Folds all effects over the baseline and has the fabric change what differs, at once.
-    fn fold_links(&mut self, now: u64) {
-        let pending = self.faults.list().iter().any(|f| f.links.is_none());
-        if !pending && self.links_down.is_empty() {
-            return;
-        }
-        let down = links_down(self.faults.effects(), self.lab.nodes.len());
-        let (lab, is_down) = (&self.lab, &down);
-        let shared = |&(from, to): &(NodeIndex, NodeIndex)| {
-            let change = move |network: NetworkIndex| LinkChange {
-                network,
-                from,
-                to,
-                properties: *lab.networks[network.at()].links.get(from, to),
-                down: is_down.contains(&(from, to)),
-            };
-            lab.shared(from, to).map(change)
-        };
-        let changes: Vec<_> = down
-            .symmetric_difference(&self.links_down)
-            .flat_map(shared)
-            .collect();
-        self.links_down = down;
-        if !changes.is_empty() {
-            self.act(Action::Links(changes));
-        } else if !self.actions.iter().any(|a| matches!(a, Action::Links(_))) {
-            self.faults.links_hold(now);
         }
     }
 

@@ -294,8 +294,8 @@ impl World {
                     *held = held.filter(|c| *c != conn);
                 }
             }
-            Action::Links(changes) => {
-                for change in changes {
+            Action::Network { links, .. } => {
+                for change in links {
                     let pair = (change.from, change.to);
                     if change.down {
                         self.down.insert(pair);
@@ -305,6 +305,10 @@ impl World {
                 }
                 self.core
                     .handle(self.now, Input::LinksHold { at: self.now });
+            }
+            Action::Abort { fault, .. } => {
+                self.core
+                    .handle(self.now, Input::Aborted { fault, count: 1 });
             }
             Action::Operate {
                 node,

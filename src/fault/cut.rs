@@ -1,6 +1,6 @@
 //! `cut`: links that carry nothing.
 
-use super::{Effect, Kind, LinkEffect, Pairs, Params, Target, TargetShape};
+use super::{Effect, Kind, LinkEffect, Params, Target, TargetShape};
 
 pub(super) const KIND: Kind = Kind {
     name: "cut",
@@ -12,18 +12,11 @@ pub(super) const KIND: Kind = Kind {
 };
 
 fn effects(target: &Target, _: &Params) -> Vec<Effect> {
-    let Target::Links { from, to, both } = target else {
-        return Vec::new();
-    };
-    let cut = |from: &[_], to: &[_]| Effect::Links {
-        pairs: Pairs::Directed {
-            from: from.to_vec(),
-            to: to.to_vec(),
-        },
+    let down = |pairs| Effect::Links {
+        pairs,
         effect: LinkEffect::Down,
     };
-    let back = both.then(|| cut(to, from));
-    std::iter::once(cut(from, to)).chain(back).collect()
+    super::links(target).map(down).into_iter().collect()
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
-//! What faults do, as data, and the fold of the active effects over the links.
+//! What faults do, as data.
 //!
 //! Must not know which fault an effect came from, nor how it is applied.
 
+use super::ResolverEffect;
 use crate::id::NodeIndex;
+use crate::link::{LinkPatch, LinkProperties, Steps};
 use crate::units;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -17,6 +19,18 @@ pub enum Effect {
         pairs: Pairs,
         /// What about them.
         effect: LinkEffect,
+    },
+    /// Something about the answers that nodes get from the resolver; folds, too.
+    Resolver {
+        /// Who asks.
+        nodes: Vec<NodeIndex>,
+        /// What about them.
+        effect: ResolverEffect,
+    },
+    /// The TCP connections that cross links now are aborted; over at once.
+    Abort {
+        /// Which ordered pairs.
+        pairs: Pairs,
     },
     /// Something about a node's processes; does not fold, carries its own heal.
     Node {
@@ -40,12 +54,26 @@ pub enum Pairs {
         /// Receivers.
         to: Vec<NodeIndex>,
     },
+    /// All links between one set and the other, both directions; each once where they overlap.
+    Between {
+        /// One end.
+        a: Vec<NodeIndex>,
+        /// The other.
+        b: Vec<NodeIndex>,
+    },
     /// All links between nodes of different groups.
     Across(Vec<Vec<NodeIndex>>),
+    /// All links between nodes that stand far from each other in a circle.
+    Apart {
+        /// The circle.
+        ring: Vec<NodeIndex>,
+        /// So many places away is still near.
+        reach: usize,
+    },
 }
 
 impl Pairs {
-    /// Whether the link `from` → `to` is in the set.
+    /// Whether the link `from` → `to` (two different nodes) is in the set.
     pub fn contains(&self, from: NodeIndex, to: NodeIndex) -> bool {
         match self {
             Pairs::Touching(nodes) => nodes.contains(&from) || nodes.contains(&to),
@@ -53,12 +81,64 @@ impl Pairs {
                 from: senders,
                 to: receivers,
             } => senders.contains(&from) && receivers.contains(&to),
+            Pairs::Between { a, b } => {
+                let (ahead, back) = (a.contains(&from), b.contains(&from));
+                (ahead && b.contains(&to)) || (back && a.contains(&to))
+            }
             Pairs::Across(groups) => {
                 let group = |node| groups.iter().position(|g| g.contains(&node));
                 matches!((group(from), group(to)), (Some(a), Some(b)) if a != b)
             }
+            Pairs::Apart { ring, reach } => {
+                let place = |node| ring.iter().position(|other| *other == node);
+                let far = |(a, b)| are_apart(a, b, ring.len(), *reach);
+                place(from).zip(place(to)).is_some_and(far)
+            }
         }
     }
+
+    /// All links of the set in a lab of `nodes` nodes; where its sets overlap, some twice.
+    pub fn all(&self, nodes: usize) -> Box<dyn Iterator<Item = (NodeIndex, NodeIndex)> + '_> {
+        let every = move || (0..nodes as u32).map(NodeIndex);
+        match self {
+            Pairs::Touching(nodes) => {
+                let both =
+                    move |node| every().flat_map(move |other| [(node, other), (other, node)]);
+                Box::new(nodes.iter().copied().flat_map(both).filter(is_link))
+            }
+            Pairs::Directed { from, to } => Box::new(between(from, to)),
+            Pairs::Between { a, b } => Box::new(between(a, b).chain(between(b, a))),
+            Pairs::Across(groups) => Box::new(groups.iter().flat_map(move |group| {
+                let others = groups.iter().filter(|other| !std::ptr::eq(*other, group));
+                others.flat_map(move |other| between(group, other))
+            })),
+            Pairs::Apart { ring, reach } => {
+                let far = move |a: usize| {
+                    let far = move |b: &usize| are_apart(a, *b, ring.len(), *reach);
+                    (0..ring.len()).filter(far).map(move |b| (ring[a], ring[b]))
+                };
+                Box::new((0..ring.len()).flat_map(far))
+            }
+        }
+    }
+}
+
+fn between<'n>(
+    from: &'n [NodeIndex],
+    to: &'n [NodeIndex],
+) -> impl Iterator<Item = (NodeIndex, NodeIndex)> + 'n {
+    let all = from.iter().flat_map(|a| to.iter().map(|b| (*a, *b)));
+    all.filter(is_link)
+}
+
+fn is_link((from, to): &(NodeIndex, NodeIndex)) -> bool {
+    from != to
+}
+
+/// Whether two places of a circle of `length` are more than `reach` apart.
+fn are_apart(a: usize, b: usize, length: usize, reach: usize) -> bool {
+    let ahead = a.abs_diff(b);
+    ahead.min(length - ahead) > reach
 }
 
 /// What may be wrong with a link.
@@ -67,6 +147,57 @@ impl Pairs {
 pub enum LinkEffect {
     /// Every packet is lost, silently.
     Down,
+    /// Down and up, over and over, beginning with down. Whoever folds leaves it out while it is up.
+    Flap {
+        /// From one going down to the next.
+        #[serde(with = "units::duration")]
+        period: Duration,
+        /// How long of it the link is down.
+        #[serde(with = "units::duration")]
+        down: Duration,
+    },
+    /// Its properties are others.
+    Change(Box<Degradation>),
+}
+
+impl LinkEffect {
+    /// Whether it holds so long after it began, and until when that stays so; none: for ever.
+    pub fn phase(&self, since: Duration) -> (bool, Option<Duration>) {
+        let LinkEffect::Flap { period, down } = self else {
+            return (true, None);
+        };
+        if down.is_zero() || down >= period || period.is_zero() {
+            return (!down.is_zero(), None);
+        }
+        let number = since.as_nanos() / period.as_nanos();
+        let start = Duration::from_nanos((number * period.as_nanos()) as u64);
+        match since - start < *down {
+            true => (true, Some(start + *down)),
+            false => (false, Some(start + *period)),
+        }
+    }
+}
+
+/// How properties of a link change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Degradation {
+    /// What some are, whatever they were.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub set: LinkPatch,
+    /// By how much others change.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub by: Steps,
+}
+
+fn is_nothing<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl Degradation {
+    /// `properties` with what is said here.
+    pub fn over(&self, properties: &LinkProperties) -> LinkProperties {
+        self.by.over(&self.set.over(properties))
+    }
 }
 
 /// What may happen to a node's processes. Healing: see each.
@@ -93,19 +224,4 @@ pub enum NodeEffect {
         #[serde(with = "units::duration")]
         grace: Duration,
     },
-}
-
-/// Whether the link `from` → `to` is down under these effects (the fold over all active ones).
-pub fn is_down<'a>(
-    effects: impl IntoIterator<Item = &'a Effect>,
-    from: NodeIndex,
-    to: NodeIndex,
-) -> bool {
-    effects.into_iter().any(|effect| match effect {
-        Effect::Links {
-            pairs,
-            effect: LinkEffect::Down,
-        } => pairs.contains(from, to),
-        Effect::Node { .. } => false,
-    })
 }

@@ -5,18 +5,27 @@
 //! text, the engine, or time.
 
 mod cut;
+mod degrade;
+mod dns;
 mod effect;
+mod flap;
+mod fold;
 mod kill;
+mod mtu_blackhole;
 mod partition;
 mod pause;
 mod resolver;
 mod restart;
 mod stop;
+mod tcp_reset;
 
-pub use effect::{Effect, LinkEffect, NodeEffect, Pairs, is_down};
+pub use effect::{Degradation, Effect, LinkEffect, NodeEffect, Pairs};
+pub use fold::{Folded, is_down, touched};
+pub use partition::Split;
 pub use resolver::{ResolverEffect, ResolverFailure};
 
 use crate::id::NodeIndex;
+use crate::units::Ratio;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -27,7 +36,12 @@ pub const KINDS: &[Kind] = &[
     pause::KIND,
     restart::KIND,
     cut::KIND,
+    flap::KIND,
     partition::KIND,
+    degrade::KIND,
+    mtu_blackhole::KIND,
+    tcp_reset::KIND,
+    dns::KIND,
 ];
 
 /// A kind of fault: its word in the file, what it takes, and what it does.
@@ -54,7 +68,9 @@ pub enum TargetShape {
     Nodes,
     /// `{ between: [a, b] }` or `{ from: a, to: b }`.
     Links,
-    /// A list of groups, each a selector or a list.
+    /// The same, with properties of links beside the ends.
+    Degraded,
+    /// A list of groups, each a selector or a list; or a way to split, or one direction.
     Groups,
 }
 
@@ -72,8 +88,21 @@ pub enum Target {
         /// Both directions.
         both: bool,
     },
+    /// The same, with what changes.
+    Degraded {
+        /// Senders.
+        from: Vec<NodeIndex>,
+        /// Receivers.
+        to: Vec<NodeIndex>,
+        /// Both directions.
+        both: bool,
+        /// What.
+        change: Box<Degradation>,
+    },
     /// Disjoint groups.
     Groups(Vec<Vec<NodeIndex>>),
+    /// Nodes to be split so, at least [`Split::least`], in a drawn order.
+    Split(Split, Vec<NodeIndex>),
 }
 
 /// A parameter that a kind takes.
@@ -94,6 +123,12 @@ pub enum ParamKind {
     Word(&'static [&'static str]),
     /// A time with unit.
     Duration,
+    /// A time that is at least so long.
+    LongTime(Duration),
+    /// A share in percent.
+    Share,
+    /// A whole number in this range.
+    Integer(u64, u64),
 }
 
 /// A parameter's value.
@@ -103,6 +138,10 @@ pub enum ParamValue {
     Word(String),
     /// A time.
     Duration(Duration),
+    /// A share.
+    Share(Ratio),
+    /// A whole number.
+    Integer(u64),
 }
 
 /// The parameters that were given, checked against [`Kind::params`].
@@ -117,8 +156,21 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 fn nodes(target: &Target) -> &[NodeIndex] {
     match target {
         Target::Nodes(nodes) => nodes,
-        Target::Links { .. } | Target::Groups(_) => &[],
+        _ => &[],
     }
+}
+
+/// The links of a target that names their ends; none for the other shapes.
+fn links(target: &Target) -> Option<Pairs> {
+    let (from, to, both) = match target {
+        Target::Links { from, to, both } => (from.clone(), to.clone(), both),
+        Target::Degraded { from, to, both, .. } => (from.clone(), to.clone(), both),
+        _ => return None,
+    };
+    Some(match both {
+        true => Pairs::Between { a: from, b: to },
+        false => Pairs::Directed { from, to },
+    })
 }
 
 /// The parameter `name`, when it is a duration that was given; `default` otherwise.

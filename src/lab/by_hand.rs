@@ -3,7 +3,7 @@
 //! Owns how a resolved lab looks to selectors. Must not know how the fault was said.
 
 use super::faults;
-use super::model::{Lab, ScheduledFault};
+use super::model::{Lab, Links, ScheduledFault};
 use super::networks::Places;
 use super::roster::Roster;
 use crate::spec::{
@@ -32,7 +32,8 @@ pub fn by_hand(lab: &Lab, name: &str, source: &Source) -> Result<ByHand, Diagnos
     let places = places(lab);
     let fault = match (Roster::new(&topology, &mut reports), &reading.fault) {
         (Some(roster), Some(spec)) => {
-            let fault = faults::resolve(&roster, &places, spec, &mut reports);
+            let links: Vec<Links> = lab.networks.iter().map(|one| one.links.clone()).collect();
+            let fault = faults::resolve(&roster, &places, Some(&links), spec, &mut reports);
             fault.map(|fault| ScheduledFault {
                 at: Duration::ZERO,
                 lasts: spec.lasts.as_ref().map(|lasts| lasts.value),

@@ -45,10 +45,9 @@ fn resolve(topology: &Topology, reports: &mut Vec<Diagnostic>) -> Option<Lab> {
     let places = super::networks::places(&roster, reports);
     let nodes = super::programs::nodes(&roster, &places, reports);
     let links = super::links::links(&roster, &places, reports);
-    let scenario = topology
-        .scenario
-        .as_ref()
-        .map(|scenario| super::faults::scenario(&roster, &places, scenario, reports));
+    let scenario = topology.scenario.as_ref().map(|scenario| {
+        super::faults::scenario(&roster, &places, links.as_deref(), scenario, reports)
+    });
     // Who has mistakes to mend is not told what is unusual besides.
     let failed = reports.iter().any(|d| d.severity == Severity::Error);
     if let (Some(nodes), false) = (&nodes, failed) {

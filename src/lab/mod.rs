@@ -19,6 +19,7 @@ mod select;
 mod settle;
 pub mod shape;
 mod subnet;
+mod targets;
 
 pub use by_hand::{ByHand, by_hand};
 pub use load::{Loaded, load};

@@ -3,11 +3,13 @@
 //! Owns which words a kind takes where, for who builds the text. Must not know what is wrong with
 //! a fault (`scenario`).
 
+use super::degrade::DEGRADE;
 use super::diagnostic::Diagnostic;
 use super::keys::{Key, Kind as Holds};
 use super::reader::Reader;
-use super::scenario::{ENDS, TIMES};
+use super::scenario::TIMES;
 use super::source::{Source, Sources, Span, Spanned};
+use super::targets::ENDS;
 use super::template::Templates;
 use super::topology::FaultSpec;
 use super::tree::Entry;
@@ -47,16 +49,19 @@ pub fn fault_words(kind: &Kind) -> Vec<FaultWord> {
         help: param.help,
         values: match param.kind {
             ParamKind::Word(words) => words,
-            ParamKind::Duration => &[],
+            _ => &[],
         },
         holds: match param.kind {
             ParamKind::Word(_) => "WORD",
-            ParamKind::Duration => "TIME",
+            ParamKind::Duration | ParamKind::LongTime(_) => "TIME",
+            ParamKind::Share => "SHARE",
+            ParamKind::Integer(..) => "NUMBER",
         },
         inside: false,
     });
     let inside = match kind.target {
         TargetShape::Links => ENDS.keys,
+        TargetShape::Degraded => DEGRADE.keys,
         TargetShape::Nodes | TargetShape::Groups => &[],
     };
     let beside = times.map(plain(false)).chain(params);

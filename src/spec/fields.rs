@@ -29,6 +29,15 @@ impl<'t> Fields<'t> {
         self.entries.iter().find(|e| e.key.value == key).copied()
     }
 
+    /// The fields without those whose key is not wanted.
+    pub fn only(&self, wanted: impl Fn(&str) -> bool) -> Fields<'t> {
+        let entries = self.entries.iter().copied();
+        Fields {
+            entries: entries.filter(|e| wanted(&e.key.value)).collect(),
+            ..*self
+        }
+    }
+
     /// A key that is probably a slip of `meant`, with `meant`.
     pub fn nearest<'k>(&self, meant: &'k str) -> Option<(String, &'k str)> {
         let keys = self.entries.iter().map(|entry| entry.key.value.as_str());

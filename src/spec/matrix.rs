@@ -18,6 +18,7 @@ use super::selector::Selection;
 use super::source::{Span, Spanned};
 use super::topology::{Ends, LinkChange, LinkSpec};
 use super::tree::{Value, short};
+use crate::link::LinkPatch;
 use crate::units;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -172,9 +173,11 @@ fn one(from: Selection, to: Selection, rtt: Duration, both: bool, span: Span) ->
             span,
         },
         change: LinkChange {
-            delay: Some(rtt / 2),
+            patch: LinkPatch {
+                delay: Some(rtt / 2),
+                ..LinkPatch::default()
+            },
             span,
-            ..LinkChange::default()
         },
         network: None,
         of_table: true,

@@ -22,6 +22,7 @@
 
 mod by_hand;
 pub mod defaults;
+mod degrade;
 mod diagnostic;
 mod document;
 mod fields;
@@ -43,6 +44,7 @@ mod schema;
 mod selector;
 mod shape;
 mod source;
+mod targets;
 mod template;
 mod topology;
 mod tree;
@@ -55,9 +57,9 @@ pub use schema::schema;
 pub use selector::{ROLES, Selection, Selector, matches};
 pub use source::{Files, Source, Sources, Span, Spanned};
 pub use topology::{
-    Correlated, Count, Edges, Ends, FaultSpec, Jitter, KindRef, LinkChange, LinkSpec, Listener,
-    Loss, NetworkSpec, NodeSpec, PlaceSpec, Places, ProgramSpec, ScenarioSpec, ShapeSpec,
-    TargetSpec, Topology,
+    Count, DegradeSpec, Edges, Ends, FaultSpec, KindRef, LinkChange, LinkSpec, Listener,
+    NetworkSpec, NodeSpec, PlaceSpec, Places, ProgramSpec, ScenarioSpec, ShapeSpec, TargetSpec,
+    Topology,
 };
 pub use tree::short;
 pub use words::{list, nearest};

@@ -17,7 +17,7 @@
 //!
 //! The jitter is ours, too, except that of `wan`: a tenth of the delay on radio links, none on others.
 
-use super::topology::{Jitter, LinkChange, Loss};
+use crate::link::{Jitter, LinkPatch, Loss};
 use crate::units::{BitRate, Ratio};
 use std::time::Duration;
 
@@ -51,11 +51,11 @@ const PROFILES: [Profile; 7] = [
 pub const NAMES: &[&str] = &["4g", "5g", "wifi", "dsl", "cable", "wan", "satellite"];
 
 /// `said`, with the figures of the profile where it says nothing.
-pub fn under(name: &str, said: LinkChange) -> LinkChange {
+pub fn under(name: &str, said: LinkPatch) -> LinkPatch {
     let Some(profile) = PROFILES.iter().find(|profile| profile.name == name) else {
         return said;
     };
-    LinkChange {
+    LinkPatch {
         delay: said.delay.or(Some(profile.delay)),
         jitter: said.jitter.or(Some(Jitter {
             time: profile.jitter,
@@ -79,9 +79,9 @@ mod tests {
 
     #[test]
     fn what_is_said_beside_a_profile_replaces_its_figure() {
-        let said = LinkChange {
+        let said = LinkPatch {
             delay: Some(Duration::from_millis(3)),
-            ..LinkChange::default()
+            ..LinkPatch::default()
         };
         let link = under("dsl", said);
         assert_eq!(link.delay, Some(Duration::from_millis(3)));

@@ -10,10 +10,11 @@ use super::fields::Fields;
 use super::keys::{Key, Kind, Shape, key};
 use super::profile;
 use super::reader::Reader;
-use super::topology::{Correlated, Corrupt, Jitter, LinkChange, Loss};
+use super::topology::LinkChange;
 use super::tree::{Data, Entry, Value};
 use crate::link::{
-    Checksum, Distribution, GilbertElliott, LinkMtu, MTU_MIN, Reorder, Trace, TraceIndex,
+    Checksum, Correlated, Corrupt, Distribution, GilbertElliott, Jitter, LinkMtu, LinkPatch, Loss,
+    MTU_MAX, MTU_MIN, Reorder, Trace, TraceIndex,
 };
 use crate::units::Ratio;
 use std::time::Duration;
@@ -40,8 +41,6 @@ const DISTRIBUTIONS: &[&str] = &["uniform", "normal", "pareto"];
 const OVERSIZE: &[&str] = &["icmp", "drop"];
 /// Words of `checksum`.
 const CHECKSUMS: &[&str] = &["wrong", "fixed"];
-/// The largest IP packet.
-const MTU_MAX: u32 = 65_535;
 /// The largest gap, and the largest `every`.
 const MANY: u32 = 1_000_000;
 
@@ -290,7 +289,7 @@ impl Reader<'_> {
             .get("profile")
             .map(|v| self.word(v, "a profile", profile::NAMES));
         let (delay, jitter, distribution, loss, rate, sizes, trace, harm, reorder, bounds) = said;
-        let change = LinkChange {
+        let patch = LinkPatch {
             delay: delay?,
             jitter: whole(jitter)?,
             distribution: whole(distribution)?.map(distribution_of),
@@ -304,35 +303,47 @@ impl Reader<'_> {
             reorder: whole(reorder)?,
             mtu: whole(bounds.0)?,
             down: whole(bounds.1)?,
-            span: fields.span,
         };
-        match profile {
-            Some(name) => Some(profile::under(name?, change)),
-            None => Some(change),
-        }
+        let patch = match profile {
+            Some(name) => profile::under(name?, patch),
+            None => patch,
+        };
+        Some(LinkChange {
+            patch,
+            span: fields.span,
+        })
     }
 
     /// `delay`, or half of `rtt`. Outer none: it is wrong; inner none: nothing is said.
     fn delay(&self, fields: &Fields<'_>, both: bool) -> Option<Option<Duration>> {
         let delay = fields.get("delay").map(|v| self.duration(v));
         let rtt = fields.get("rtt").map(|v| self.duration(v));
-        match (fields.entry("delay"), fields.entry("rtt")) {
-            (Some(delay), Some(rtt)) => {
-                let message = "`delay` (one way) and `rtt` (there and back) exclude each other";
-                self.report(
-                    Diagnostic::error("conflict", message)
-                        .at(rtt.key.span, "")
-                        .at(delay.key.span, ""),
-                );
-                None
-            }
-            (None, Some(entry)) if !both => {
-                let message = "one direction has a `delay`; `rtt` is there and back";
-                self.report(Diagnostic::error("conflict", message).at(entry.key.span, ""));
-                None
-            }
-            _ => whole(delay.or(rtt.map(|rtt| rtt.map(|time| time / 2)))),
-        }
+        let exclusive = self.exclusive_delay(fields, both);
+        let said = whole(delay.or(rtt.map(|rtt| rtt.map(|time| time / 2))));
+        said.filter(|_| exclusive)
+    }
+
+    /// Reports `delay` beside `rtt`, and an `rtt` of one direction; whether neither is so.
+    pub(super) fn exclusive_delay(&self, fields: &Fields<'_>, both: bool) -> bool {
+        let (message, place, other) = match (fields.entry("delay"), fields.entry("rtt")) {
+            (Some(delay), Some(rtt)) => (
+                "`delay` (one way) and `rtt` (there and back) exclude each other",
+                rtt.key.span,
+                Some(delay.key.span),
+            ),
+            (None, Some(rtt)) if !both => (
+                "one direction has a `delay`; `rtt` is there and back",
+                rtt.key.span,
+                None,
+            ),
+            _ => return true,
+        };
+        let report = Diagnostic::error("conflict", message).at(place, "");
+        self.report(match other {
+            Some(other) => report.at(other, ""),
+            None => report,
+        });
+        false
     }
 
     fn jitter(&self, value: &Value) -> Option<Jitter> {

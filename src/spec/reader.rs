@@ -126,6 +126,17 @@ impl<'s> Reader<'s> {
         }
     }
 
+    /// The value with its template rendered; reports nothing.
+    pub fn rendered(&self, value: &Value) -> Option<Value> {
+        match &value.data {
+            Data::Text(text) if template::is_template(text) => self
+                .templates
+                .render(&self.source.text, text, value.span)
+                .ok(),
+            _ => Some(value.clone()),
+        }
+    }
+
     fn is_ambiguous(&self, value: &Value, text: &str) -> bool {
         let written = &self.source.text[value.span.within(&self.source.text)];
         let ambiguous = AMBIGUOUS.contains(&text) && written == text;

@@ -5,12 +5,12 @@ use super::diagnostic::Diagnostic;
 use super::fields::Fields;
 use super::keys::{Key, Kind as Holds, Shape, key};
 use super::reader::Reader;
-use super::selector::Selection;
 use super::source::Spanned;
-use super::topology::{FaultSpec, KindRef, ScenarioSpec, TargetSpec};
+use super::topology::{FaultSpec, KindRef, ScenarioSpec};
 use super::tree::{Data, Entry, Value, short};
 use super::words;
-use crate::fault::{self, KINDS, Kind, ParamKind, ParamValue, Params, TargetShape};
+use crate::fault::{self, KINDS, Kind, ParamKind, ParamValue, Params};
+use std::time::Duration;
 
 /// `scenario`.
 pub const SCENARIO: Shape = Shape {
@@ -35,19 +35,6 @@ pub const SCENARIO: Shape = Shape {
     instead: &[("time", "write `duration`")],
 };
 
-/// The links of a fault.
-pub const ENDS: Shape = Shape {
-    what: "the links of a fault",
-    keys: &[
-        key("between", Holds::Pair, "Both directions between these two."),
-        key("from", Holds::Nodes, "One direction: who sends."),
-        key("to", Holds::Nodes, "One direction: who receives."),
-    ],
-    needs: &[],
-    later: &["delay", "rtt", "jitter", "loss", "rate"],
-    instead: &[],
-};
-
 /// Keys of a fault that stand beside its kind; the last one only where the kind lasts.
 pub const TIMES: [Key; 2] = [
     key("at", Holds::Time, "When it begins, after the warm-up."),
@@ -65,18 +52,9 @@ const LATER: &[&str] = &[
     "after",
     "when",
     "chance",
-    "degrade",
-    "flap",
     "churn",
     "throttle",
-    "dns",
     "crash-loop",
-    "mtu-blackhole",
-    "tcp-reset",
-    "isolate",
-    "majority",
-    "bridge",
-    "one-way",
     "misbehave",
     "wipe",
     "slow",
@@ -240,36 +218,6 @@ impl Reader<'_> {
         }
     }
 
-    fn target(&self, kind: &Kind, value: &Value) -> Option<TargetSpec> {
-        match kind.target {
-            TargetShape::Nodes => self.selection(value).map(TargetSpec::Nodes),
-            TargetShape::Links if !matches!(value.data, Data::Map(_)) => {
-                self.wrong(
-                    value,
-                    "links, `{ between: [a, b] }` or `{ from: a, to: b }`",
-                );
-                None
-            }
-            TargetShape::Links => {
-                let fields = self.fields(value, &ENDS, None)?;
-                self.ends(&fields).map(TargetSpec::Links)
-            }
-            TargetShape::Groups => self.groups(value).map(TargetSpec::Groups),
-        }
-    }
-
-    fn groups(&self, value: &Value) -> Option<Vec<Selection>> {
-        let list = match &value.data {
-            Data::List(list) if list.len() >= 2 => list,
-            _ => {
-                self.wrong(value, "at least two groups, `[[a, b], rest]`");
-                return None;
-            }
-        };
-        let groups: Vec<_> = list.iter().map(|g| self.selection_with(g, true)).collect();
-        groups.into_iter().collect()
-    }
-
     fn fault_params(&self, kind: &'static Kind, fields: &Fields<'_>) -> Params {
         let read = |param: &'static fault::Param| {
             let value = fields.get(param.name)?;
@@ -279,9 +227,25 @@ impl Reader<'_> {
                     ParamValue::Word(self.word(value, &what, words)?.to_owned())
                 }
                 ParamKind::Duration => ParamValue::Duration(self.duration(value)?),
+                ParamKind::LongTime(least) => {
+                    ParamValue::Duration(self.long_time(value, param.name, least)?)
+                }
+                ParamKind::Share => ParamValue::Share(self.quantity(value, "a share", "%")?),
+                ParamKind::Integer(low, high) => {
+                    ParamValue::Integer(self.integer(value, low..=high)?)
+                }
             };
             Some((param.name, read))
         };
         kind.params.iter().filter_map(read).collect()
+    }
+
+    fn long_time(&self, value: &Value, name: &str, least: Duration) -> Option<Duration> {
+        let time = self.duration(value)?;
+        if time < least {
+            self.bad(value.span, format!("`{name}` is {least:?} or longer"));
+            return None;
+        }
+        Some(time)
     }
 }

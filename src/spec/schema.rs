@@ -3,12 +3,14 @@
 //! A schema knows keys, kinds, ranges, words and units. It does not know what refers to what, which
 //! keys exclude each other, or how YAML is written: for that there is `netlab validate`.
 
+use super::degrade::{DEGRADE, stepped};
 use super::document::TOPOLOGY;
 use super::keys::{Key, Kind, Shape};
 use super::roles::{CLIENT, IMAGE, PEER, SERVER};
-use super::scenario::{ENDS, TIMES};
+use super::scenario::TIMES;
 use super::selector::COMPOSED;
-use crate::fault::{self, KINDS, ParamKind, TargetShape};
+use super::targets::{ENDS, SPLIT, split_words};
+use crate::fault::{self, KINDS, ParamKind, Split, TargetShape};
 use crate::units::pattern;
 use serde_json::{Map, Value, json};
 
@@ -153,16 +155,7 @@ fn kind(kind: &Kind) -> Value {
 }
 
 fn fault(kind: &fault::Kind) -> Value {
-    let target = match kind.target {
-        TargetShape::Nodes => reference("nodes"),
-        TargetShape::Links => with(
-            shape(&ENDS),
-            json!({ "anyOf": [{ "required": ["between"] }, { "required": ["from", "to"] }] }),
-        ),
-        TargetShape::Groups => {
-            json!({ "type": "array", "items": reference("nodes"), "minItems": 2 })
-        }
-    };
+    let target = target(kind.target);
     let mut properties = Map::new();
     properties.insert(
         kind.name.to_owned(),
@@ -174,7 +167,9 @@ fn fault(kind: &fault::Kind) -> Value {
     for param in kind.params {
         let value = match param.kind {
             ParamKind::Word(words) => or_template(json!({ "enum": words })),
-            ParamKind::Duration => reference("time"),
+            ParamKind::Duration | ParamKind::LongTime(_) => reference("time"),
+            ParamKind::Share => reference("share"),
+            ParamKind::Integer(low, high) => self::kind(&Kind::Integer(low, high)),
         };
         properties.insert(
             param.name.to_owned(),
@@ -187,4 +182,39 @@ fn fault(kind: &fault::Kind) -> Value {
         "required": [kind.name, TIMES[0].name],
         "additionalProperties": false,
     })
+}
+
+fn target(target: TargetShape) -> Value {
+    let ends = json!({ "anyOf": [{ "required": ["between"] }, { "required": ["from", "to"] }] });
+    match target {
+        TargetShape::Nodes => reference("nodes"),
+        TargetShape::Links => with(shape(&ENDS), ends),
+        TargetShape::Degraded => with(stepping(shape(&DEGRADE)), ends),
+        TargetShape::Groups => json!({ "anyOf": [
+            { "type": "array", "items": reference("nodes"), "minItems": 2 },
+            or_template(json!({ "enum": split_words() })),
+            split(),
+        ] }),
+    }
+}
+
+/// The same map, whose properties may be steps, too.
+fn stepping(mut schema: Value) -> Value {
+    for (name, pattern) in stepped() {
+        let property = &mut schema["properties"][name];
+        let description = property["description"].take();
+        if let Value::Object(rest) = &mut *property {
+            rest.remove("description");
+        }
+        let step = json!({ "type": "string", "pattern": pattern });
+        *property = json!({ "anyOf": [property.take(), step], "description": description });
+    }
+    schema
+}
+
+fn split() -> Value {
+    let one = |split: &Split| json!({ "required": [split.word()], "maxProperties": 1 });
+    let mut ways: Vec<Value> = Split::ALL.iter().map(one).collect();
+    ways.push(json!({ "required": ["from", "to"], "maxProperties": 2 }));
+    with(shape(&SPLIT), json!({ "anyOf": ways }))
 }

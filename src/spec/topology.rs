@@ -4,12 +4,10 @@
 
 use super::selector::Selection;
 use super::source::{Span, Spanned};
-use crate::fault::{Kind, Params};
+use crate::fault::{Degradation, Kind, Params, Split};
 use crate::id::Name;
-use crate::link::{
-    Checksum, Distribution, GilbertElliott, LinkMtu, LinkProperties, Reorder, Trace, TraceIndex,
-};
-use crate::units::{BitRate, ByteSize, Ratio};
+use crate::link::{LinkPatch, LinkProperties, Trace};
+use crate::units::{BitRate, Ratio};
 use netlab_protocol::role::{Data, File, Load, Service};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -212,127 +210,19 @@ pub struct Listener {
     pub data: Data,
 }
 
-/// Properties that are said, to be laid over others.
+/// Properties that are said, and where.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LinkChange {
-    /// One-way delay.
-    pub delay: Option<Duration>,
-    /// Jitter.
-    pub jitter: Option<Jitter>,
-    /// How the jitter is distributed.
-    pub distribution: Option<Distribution>,
-    /// Loss of every kind.
-    pub loss: Option<Loss>,
-    /// Rate.
-    pub rate: Option<BitRate>,
-    /// Bytes that pass before the rate holds.
-    pub burst: Option<ByteSize>,
-    /// Bytes that may wait for the rate.
-    pub queue: Option<ByteSize>,
-    /// Recorded capacity.
-    pub trace: Option<TraceIndex>,
-    /// Packets with a wrong bit.
-    pub corrupt: Option<Corrupt>,
-    /// Packets that arrive twice.
-    pub duplicate: Option<Correlated>,
-    /// Packets that overtake; a share of zero: none.
-    pub reorder: Option<Reorder>,
-    /// Largest packet.
-    pub mtu: Option<LinkMtu>,
-    /// Whether nothing passes.
-    pub down: Option<bool>,
-    /// Where they are written.
+    /// What is said.
+    pub patch: LinkPatch,
+    /// Where it is written.
     pub span: Span,
-}
-
-/// `jitter`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Jitter {
-    /// How much.
-    pub time: Duration,
-    /// With the packet before.
-    pub correlation: Ratio,
-}
-
-/// `corrupt`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Corrupt {
-    /// How many.
-    pub packets: Correlated,
-    /// Whether the receiver can tell.
-    pub checksum: Checksum,
-}
-
-/// `duplicate`, and a part of `corrupt`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Correlated {
-    /// How many.
-    pub share: Ratio,
-    /// With the packet before.
-    pub correlation: Ratio,
-}
-
-/// `loss`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Loss {
-    /// How much, at random.
-    pub share: Ratio,
-    /// With the packet before.
-    pub correlation: Ratio,
-    /// One of so many; 0: none.
-    pub every: u32,
-    /// In bursts.
-    pub bursts: Option<GilbertElliott>,
 }
 
 impl LinkChange {
     /// `properties` with what is said here.
     pub fn over(&self, properties: &LinkProperties) -> LinkProperties {
-        let before = *properties;
-        let jitter = self.jitter.unwrap_or(Jitter {
-            time: before.jitter,
-            correlation: before.jitter_correlation,
-        });
-        let loss = self.loss.unwrap_or(Loss {
-            share: before.loss,
-            correlation: before.loss_correlation,
-            every: before.loss_every,
-            bursts: before.loss_bursts,
-        });
-        let corrupt = self.corrupt.unwrap_or(Corrupt {
-            packets: Correlated {
-                share: before.corrupt,
-                correlation: before.corrupt_correlation,
-            },
-            checksum: before.corrupt_checksum,
-        });
-        LinkProperties {
-            delay: self.delay.unwrap_or(before.delay),
-            jitter: jitter.time,
-            jitter_correlation: jitter.correlation,
-            distribution: self.distribution.unwrap_or(before.distribution),
-            loss: loss.share,
-            loss_correlation: loss.correlation,
-            loss_every: loss.every,
-            loss_bursts: loss.bursts,
-            duplicate: self.duplicate.map_or(before.duplicate, |said| said.share),
-            duplicate_correlation: self
-                .duplicate
-                .map_or(before.duplicate_correlation, |said| said.correlation),
-            corrupt: corrupt.packets.share,
-            corrupt_correlation: corrupt.packets.correlation,
-            corrupt_checksum: corrupt.checksum,
-            reorder: match self.reorder {
-                Some(said) => Some(said).filter(|reorder| reorder.share.0 > 0.0),
-                None => before.reorder,
-            },
-            rate: self.rate.or(before.rate),
-            rate_burst: self.burst.or(before.rate_burst),
-            queue: self.queue.or(before.queue),
-            trace: self.trace.or(before.trace),
-            mtu: self.mtu.or(before.mtu),
-            down: self.down.unwrap_or(before.down),
-        }
+        self.patch.over(properties)
     }
 }
 
@@ -407,6 +297,19 @@ pub enum TargetSpec {
     Nodes(Selection),
     /// Links.
     Links(Ends),
+    /// Links, and what changes about them.
+    Degraded(Ends, Box<DegradeSpec>),
     /// Groups.
     Groups(Vec<Selection>),
+    /// Nodes that are split in this way.
+    Split(Split, Selection),
+}
+
+/// What changes about links.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DegradeSpec {
+    /// Each property as written: `delay +100ms`.
+    pub said: Vec<Spanned<String>>,
+    /// All of them.
+    pub change: Degradation,
 }

@@ -7,7 +7,7 @@ use crate::cli::labs::{self, Seen};
 use crate::cli::table;
 use crate::cli::{Context, LabOption, screen};
 use crate::engine::docker::Docker;
-use crate::fault::{Effect, is_down};
+use crate::fault::Effect;
 use crate::id::NodeIndex;
 use crate::lab::{ByHand, Lab, ScheduledFault, by_hand};
 use crate::plan::lab_hash;
@@ -170,19 +170,26 @@ fn what(fault: &ScheduledFault, lab: &Lab) -> What {
     let mut nodes: Vec<NodeIndex> = fault
         .effects
         .iter()
-        .filter_map(|effect| match effect {
-            Effect::Node { node, .. } => Some(*node),
-            Effect::Links { .. } => None,
+        .flat_map(|effect| match effect {
+            Effect::Node { node, .. } => vec![*node],
+            Effect::Resolver { nodes, .. } => nodes.clone(),
+            Effect::Links { .. } | Effect::Abort { .. } => Vec::new(),
         })
         .collect();
     nodes.dedup();
+    let hit = |from, to| {
+        fault.effects.iter().any(|effect| match effect {
+            Effect::Links { pairs, .. } | Effect::Abort { pairs } => pairs.contains(from, to),
+            Effect::Resolver { .. } | Effect::Node { .. } => false,
+        })
+    };
     let pairs = all().flat_map(|from| all().map(move |to| (from, to)));
     let wired = |from, to| {
         let mut shared = lab.shared(from, to);
         shared.any(|network| lab.networks[network.at()].wires.has(from, to))
     };
     let links = pairs
-        .filter(|&(from, to)| from != to && is_down(&fault.effects, from, to) && wired(from, to))
+        .filter(|&(from, to)| from != to && hit(from, to) && wired(from, to))
         .map(|(from, to)| [name(from), name(to)]);
     What {
         kind: fault.kind.clone(),

@@ -83,11 +83,11 @@ fn words(kind: &'static Kind) -> Command {
         TargetShape::Groups => command.arg(
             Arg::new(GROUPS)
                 .long(GROUPS)
-                .help("Groups with a slash between them, nodes with a comma: server,client-1/rest")
+                .help("Groups with a slash between them, nodes with a comma: server,client-1/rest; or halves, majority, bridge, ring, '{ halves: peer }'")
                 .value_name("A/B")
                 .required(true),
         ),
-        TargetShape::Links => command,
+        TargetShape::Links | TargetShape::Degraded => command,
     };
     let option = |word: &FaultWord| {
         let option = Arg::new(word.name)
@@ -125,11 +125,16 @@ fn map(kind: &Kind, said: &ArgMatches) -> String {
             selections(nodes.flat_map(|text| pieces(text, ',')))
         }
         TargetShape::Groups => {
-            let groups = said.get_one::<String>(GROUPS).map_or("", String::as_str);
-            let groups: Vec<String> = pieces(groups, '/').map(selection).collect();
-            format!("[{}]", groups.join(", "))
+            let text = said.get_one::<String>(GROUPS).map_or("", String::as_str);
+            let groups: Vec<String> = pieces(text, '/').map(selection).collect();
+            match groups.as_slice() {
+                [way] => way.clone(),
+                groups => format!("[{}]", groups.join(", ")),
+            }
         }
-        TargetShape::Links => format!("{{ {} }}", lines(true).join(", ")),
+        TargetShape::Links | TargetShape::Degraded => {
+            format!("{{ {} }}", lines(true).join(", "))
+        }
     };
     let mut map = vec![format!("{}: {target}", kind.name)];
     map.extend(lines(false));

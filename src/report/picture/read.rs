@@ -180,10 +180,10 @@ fn mark(picture: &mut Picture, fault: &ScheduledFault) {
 
 impl Hits {
     fn links(&mut self, pairs: &Pairs) {
-        if let Pairs::Touching(nodes) = pairs {
+        if let Pairs::Touching(nodes) | Pairs::Apart { ring: nodes, .. } = pairs {
             self.all(nodes, "");
         }
-        if let Pairs::Directed { from, to } = pairs {
+        if let Pairs::Directed { from, to } | Pairs::Between { a: from, b: to } = pairs {
             if from.len() * to.len() <= FAULT_LINES {
                 let all = from
                     .iter()
