@@ -314,17 +314,21 @@ fn progress(counts: &Counts) -> Vec<ProgressCount> {
         &std::collections::BTreeMap<u64, u64>,
     )| {
         let count: u64 = latencies.values().sum();
-        let mut left = count.div_ceil(2);
-        let median = latencies.iter().find(|(_, n)| {
-            left = left.saturating_sub(**n);
-            left == 0
-        });
+        let percentile = |of_hundred: u64| {
+            let mut left = count.saturating_mul(of_hundred).div_ceil(100);
+            let found = latencies.iter().find(|(_, n)| {
+                left = left.saturating_sub(**n);
+                left == 0
+            });
+            found.map_or(0, |(us, _)| *us)
+        };
         ProgressCount {
             role: role.to_owned(),
             op,
             outcome,
             count,
-            p50_us: median.map_or(0, |(us, _)| *us),
+            p50_us: percentile(50),
+            p99_us: percentile(99),
         }
     };
     counts.iter().map(line).collect()

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// What the command line says about a lab beside its file.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Settings {
     /// The lab removes itself after this time, whatever becomes of this command
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
@@ -35,6 +35,14 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The same with a lease in any case: this one, unless another was asked for.
+    pub fn leased(&self, lease: Duration) -> Settings {
+        Settings {
+            ttl: Some(self.ttl.unwrap_or(lease)),
+            ..self.clone()
+        }
+    }
+
     /// The engine's socket on the engine's host.
     pub fn socket(&self, endpoint: &str) -> String {
         let found = endpoint.strip_prefix("unix://");

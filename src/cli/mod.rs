@@ -4,6 +4,7 @@
 
 mod agent;
 mod capture;
+mod compare;
 mod completions;
 mod connect;
 mod doctor;
@@ -27,7 +28,10 @@ mod plan;
 mod preflight;
 mod progress;
 mod ps;
+mod recorded;
+mod report;
 mod run;
+mod runs;
 mod schema;
 mod screen;
 mod shell;
@@ -35,6 +39,7 @@ mod signal;
 mod source;
 mod table;
 mod terminal;
+mod test;
 mod trial;
 mod tty;
 mod up;
@@ -51,6 +56,7 @@ const EXAMPLES: &str = "\
 Examples:
   netlab up topologies/client-server.yaml     start a lab, play it, print what happened
   netlab run topologies/mesh.yaml             the same and remove it: one go
+  netlab test topologies --junit out.xml      all of a folder, for continuous integration
   netlab ps                                   which labs run
   netlab logs server -f                       what its program writes
   netlab down                                 bring the record home, remove everything
@@ -94,6 +100,8 @@ enum Command {
     Up(up::Arguments),
     /// Start a lab, play it, print what came out and remove it: one go
     Run(run::Arguments),
+    /// Run several labs for continuous integration: one verdict, JUnit, JSON, annotations
+    Test(test::Arguments),
     /// Bring the record of labs home and remove everything of them
     Down(down::Arguments),
     /// List labs, or the nodes of one
@@ -112,6 +120,12 @@ enum Command {
     Fault(fault::Arguments),
     /// Wait until the scenario of a lab is over and return its exit code
     Wait(wait::Arguments),
+    /// List recorded runs
+    Runs(runs::Arguments),
+    /// Say what came out of a recorded run
+    Report(report::Arguments),
+    /// Put recorded runs side by side
+    Compare(compare::Arguments),
     /// Write a commented topology to begin with
     Init(init::Arguments),
     /// Print the JSON Schema of topologies, for editors
@@ -160,7 +174,7 @@ struct Context {
 pub fn main() -> std::process::ExitCode {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        screen::draw(Vec::new());
+        screen::clear();
         hook(info);
         screen::above(format!("netlab panicked; {}\n", exit::REPORT).as_bytes());
     }));
@@ -208,6 +222,9 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Agent(arguments) => return agent::run(&arguments),
         Command::Validate(arguments) => return validate::run(&arguments, context),
         Command::Graph(arguments) => return graph::run(&arguments, context),
+        Command::Runs(arguments) => return runs::run(&arguments, context),
+        Command::Report(arguments) => return report::run(&arguments, context),
+        Command::Compare(arguments) => return compare::run(&arguments, context),
         Command::Init(arguments) => return init::run(&arguments, context),
         Command::Schema(arguments) => return schema::run(&arguments, context),
         Command::Completions(arguments) => return completions::run(&arguments, context),
@@ -228,6 +245,7 @@ async fn with_engine(command: Command, context: &Context) -> Result<Exit, Failur
     match command {
         Command::Up(arguments) => up::run(&arguments, context).await,
         Command::Run(arguments) => run::run(&arguments, context).await,
+        Command::Test(arguments) => test::run(&arguments, context).await,
         Command::Down(arguments) => down::run(&arguments, context).await,
         Command::Ps(arguments) => ps::run(&arguments, context).await,
         Command::Logs(arguments) => logs::run(&arguments, context).await,
@@ -244,6 +262,9 @@ async fn with_engine(command: Command, context: &Context) -> Result<Exit, Failur
         | Command::Validate(_)
         | Command::Graph(_)
         | Command::Init(_)
+        | Command::Runs(_)
+        | Command::Report(_)
+        | Command::Compare(_)
         | Command::Schema(_)
         | Command::Completions(_) => Err(Failure::Bug("a command without engine got one".into())),
     }

@@ -4,10 +4,13 @@
 //! Owns when something is drawn. What the lines say is [`view`]'s job, what events say [`words`]'.
 
 mod line;
+mod roles;
 mod view;
 mod words;
 
+use super::screen::Region;
 use super::terminal::Terminal;
+use crate::lab::Lab;
 use crate::plan::Plan;
 use crate::record::event::{Event, What};
 use crate::record::stream::{Progress as Second, Status};
@@ -20,9 +23,22 @@ pub const REDRAW: Duration = Duration::from_millis(200);
 /// How often plain output says how it goes, on the run's clock.
 const PLAIN_EVERY: i64 = 5_000_000_000;
 
+/// How much is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// What happens, and how it goes.
+    All,
+    /// How it goes, on a terminal.
+    View,
+    /// The same in one line.
+    Line,
+}
+
 /// Shows how a lab starts and plays. Its lines vanish with it.
 pub struct Progress {
     terminal: Terminal,
+    shows: Shows,
+    region: Region,
     inner: Mutex<Inner>,
 }
 
@@ -38,9 +54,11 @@ struct Inner {
 
 impl Progress {
     /// For the lab of this name.
-    pub fn new(terminal: Terminal, lab: &str) -> Progress {
+    pub fn new(terminal: Terminal, lab: &str, shows: Shows) -> Progress {
         Progress {
             terminal,
+            shows,
+            region: Region::new(),
             inner: Mutex::new(Inner {
                 view: View::new(lab),
                 heard: now(),
@@ -48,6 +66,15 @@ impl Progress {
                 phase: "",
             }),
         }
+    }
+
+    /// For `lab`, whose faults are known before they come.
+    pub fn of(terminal: Terminal, lab: &Lab, shows: Shows) -> Progress {
+        let progress = Progress::new(terminal, lab.name.as_str(), shows);
+        if let Some(scenario) = &lab.scenario {
+            progress.with(|inner| inner.view.expect(scenario));
+        }
+        progress
     }
 
     fn with(&self, change: impl FnOnce(&mut Inner)) {
@@ -85,6 +112,9 @@ impl Progress {
             if matches!(event.what, What::RunStarted { .. }) {
                 inner.said = event.t;
             }
+            if self.shows != Shows::All {
+                return;
+            }
             if self.terminal.json {
                 self.terminal.tell_json(event);
             } else if let Some(text) = text {
@@ -99,7 +129,7 @@ impl Progress {
             inner.heard = now();
             inner.view.second(second);
             let due = second.t - inner.said >= PLAIN_EVERY;
-            if !self.terminal.live && due {
+            if !self.terminal.live && self.shows == Shows::All && due {
                 inner.said = second.t - second.t.rem_euclid(PLAIN_EVERY);
                 self.terminal.tell(&inner.view.plain());
             }
@@ -114,22 +144,17 @@ impl Progress {
     fn draw(&self, inner: &mut Inner) {
         if self.terminal.live {
             let width = self.terminal.width();
-            let lines = inner.view.lines(inner.heard.elapsed(), width);
+            let mut lines = inner.view.lines(inner.heard.elapsed(), width);
+            if self.shows == Shows::Line {
+                lines.truncate(1);
+            }
             let painted = lines.iter().map(|l| l.render(width - 1, self.terminal.err));
-            super::screen::draw(painted.collect());
-        } else if inner.phase != inner.view.phase() {
+            self.region.draw(painted.collect());
+        } else if self.shows == Shows::All && inner.phase != inner.view.phase() {
             inner.phase = inner.view.phase();
             if let Some(line) = inner.view.phase_line() {
                 self.terminal.tell(&line);
             }
-        }
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if self.terminal.live {
-            super::screen::draw(Vec::new());
         }
     }
 }

@@ -49,7 +49,7 @@ impl Signals {
                     _ = terminate.recv() => Signal::Terminate,
                 };
                 if tell.send_replace(Some(signal)).is_some() {
-                    super::screen::draw(Vec::new());
+                    super::screen::clear();
                     super::screen::above(AT_ONCE.as_bytes());
                     std::process::exit(signal.exit().code().into());
                 }

@@ -32,6 +32,19 @@ pub struct Overrides {
 }
 
 impl Overrides {
+    /// The same with this seed.
+    pub fn seeded(&self, seed: u64) -> Overrides {
+        Overrides {
+            seed: Some(seed),
+            ..self.clone()
+        }
+    }
+
+    /// Whether the lab is given another name.
+    pub fn renames(&self) -> bool {
+        self.name.is_some()
+    }
+
     /// What the reader of topologies is given: of the environment it looks only at what a file
     /// names, and it reads other files through here.
     fn options(&self) -> Result<LoadOptions, Failure> {
@@ -119,13 +132,23 @@ pub fn resolve(
     file: &str,
     overrides: &Overrides,
 ) -> Result<(String, Result<Loaded, Diagnostics>), Failure> {
+    let text = read(file)?;
+    let result = resolve_text(file, text.clone(), overrides)?;
+    Ok((text, result))
+}
+
+/// Resolves a text that was read from `file` before.
+///
+/// # Errors
+/// [`Failure::Unreadable`] for a file of parameters.
+pub fn resolve_text(
+    file: &str,
+    text: String,
+    overrides: &Overrides,
+) -> Result<Result<Loaded, Diagnostics>, Failure> {
     let options = overrides.options()?;
-    let source = Source {
-        name: name(file).to_owned(),
-        text: read(file)?,
-    };
-    let result = lab::load(&source, &options);
-    Ok((source.text, result))
+    let name = name(file).to_owned();
+    Ok(lab::load(&Source { name, text }, &options))
 }
 
 /// The text of `file`.

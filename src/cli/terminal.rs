@@ -45,10 +45,11 @@ impl Terminal {
     /// # Errors
     /// [`Failure::Output`].
     pub fn print(&self, text: &str) -> Result<(), Failure> {
-        let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes())
-            .and_then(|()| out.flush())
-            .map_err(Failure::Output)
+        super::screen::around(|| {
+            let mut out = io::stdout().lock();
+            out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        })
+        .map_err(Failure::Output)
     }
 
     /// Writes a line of progress, unless nobody wants it.

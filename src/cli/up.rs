@@ -3,7 +3,7 @@
 use super::exit::{Exit, Failure};
 use super::follow::{Followed, follow};
 use super::launch::{Launch, Settings};
-use super::progress::Progress;
+use super::progress::{Progress, Shows};
 use super::signal::Signals;
 use super::source::{self, Overrides};
 use super::{Context, RunsOption};
@@ -44,7 +44,7 @@ pub struct Arguments {
 pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let topology = source::load(&arguments.file, &arguments.overrides, context.terminal)?;
     let mut signals = Signals::listen()?;
-    let progress = Progress::new(context.terminal, topology.lab.name.as_str());
+    let progress = Progress::of(context.terminal, &topology.lab, Shows::All);
     let (settings, runs) = (&arguments.settings, &arguments.runs.runs);
     let launch = Launch::prepare(context, settings, runs, topology).await?;
     for change in &launch.plan().changes {

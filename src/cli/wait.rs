@@ -2,7 +2,7 @@
 
 use super::exit::{Exit, Failure};
 use super::follow::{Followed, follow};
-use super::progress::Progress;
+use super::progress::{Progress, Shows};
 use super::signal::Signals;
 use super::terminal::Terminal;
 use super::{Context, labs};
@@ -38,7 +38,7 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
         live: false,
         ..context.terminal
     };
-    let progress = Progress::new(silent, name);
+    let progress = Progress::new(silent, name, Shows::All);
     let following = follow(&engine, &agent.id, &progress, &mut signals);
     let forever = Duration::from_secs(365 * 86_400);
     let within = arguments.timeout.unwrap_or(forever);

@@ -29,11 +29,13 @@
 
 pub mod event;
 pub mod home;
+mod list;
 pub mod look;
 mod reader;
 pub mod stream;
 mod writer;
 
+pub use list::{Brief, Place, brief, is_run, list, log_tail, of_lab};
 pub use reader::{LatencyRow, LinkSample, ReadError, Run, SampleRow, read_agent_env, read_events};
 pub use writer::{RunWriter, WriteError};
 

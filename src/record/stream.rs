@@ -231,4 +231,6 @@ pub struct ProgressCount {
     pub count: u64,
     /// Median latency in microseconds of these.
     pub p50_us: u64,
+    /// 99th percentile of the same.
+    pub p99_us: u64,
 }

@@ -3,15 +3,21 @@
 //! Owns windows, percentiles, the summary and its rendering. Must not touch the engine, the disk,
 //! a clock or a terminal.
 
+mod compare;
+mod diagnosis;
 mod page;
 mod palette;
 pub mod picture;
 mod quantity;
+mod spread;
 mod stats;
+pub mod suite;
 mod summary;
 mod text;
 mod window;
 
+pub use compare::{Comparison, text as comparison_text};
+pub use diagnosis::{Diagnosis, LogTail};
 pub use page::{PageError, Source, html};
 pub use palette::Palette;
 pub use quantity::{latency, share};

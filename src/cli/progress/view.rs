@@ -1,12 +1,14 @@
 //! What the lines of progress say. Pure: time and width are given.
 
 use super::line::Line;
+use super::roles::RoleNow;
 use super::words;
+use crate::lab::Scenario;
 use crate::plan::{Action, Plan};
 use crate::record::event::{Event, What};
 use crate::record::stream::{NodeState, Progress as Second, Status};
-use crate::report::{Palette, latency, share};
-use netlab_protocol::latency::{Op, Outcome};
+use crate::report::Palette;
+use crate::timeline::{Step, Timeline};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -26,6 +28,8 @@ pub struct View {
     roles: BTreeMap<String, RoleNow>,
     /// Kind and target of faults by name.
     known: BTreeMap<String, String>,
+    /// Stretches in which faults are planned, on the run's clock, in the order of their begins.
+    planned: Vec<Planned>,
     active: Vec<String>,
     down: Vec<String>,
     died: BTreeSet<String>,
@@ -55,14 +59,13 @@ struct Count {
     all: usize,
 }
 
-/// One role in the last second.
-#[derive(Debug, Default)]
-struct RoleNow {
-    per_second: f64,
-    requests: u64,
-    succeeded: u64,
-    p50_us: Option<u64>,
-    failed: BTreeMap<Outcome, u64>,
+/// A fault that will come, or has come.
+#[derive(Debug)]
+struct Planned {
+    name: String,
+    begin: i64,
+    /// None: it is over at once.
+    heal: Option<i64>,
 }
 
 fn adopts(action: &Action) -> bool {
@@ -82,6 +85,7 @@ impl View {
             run: String::new(),
             roles: BTreeMap::new(),
             known: BTreeMap::new(),
+            planned: Vec::new(),
             active: Vec::new(),
             down: Vec::new(),
             died: BTreeSet::new(),
@@ -183,28 +187,31 @@ impl View {
         self.down.clone_from(&second.down);
         // A role that has asked nothing this second still has its line.
         for now in self.roles.values_mut() {
-            *now = RoleNow::default();
+            now.begin();
         }
-        let mut medians: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         for row in &second.requests {
-            let now = self.roles.entry(row.role.clone()).or_default();
-            now.requests += row.count;
-            if !row.outcome.is_success() {
-                *now.failed.entry(row.outcome).or_default() += row.count;
-                continue;
-            }
-            now.succeeded += row.count;
-            if matches!(row.op, Op::Read | Op::Write) && row.count > 0 {
-                let (sum, count) = medians.entry(&row.role).or_default();
-                *sum = sum.saturating_add(row.p50_us.saturating_mul(row.count));
-                *count += row.count;
-            }
+            self.roles.entry(row.role.clone()).or_default().add(row);
         }
-        for (role, now) in &mut self.roles {
-            now.per_second = now.requests as f64 / seconds;
-            // Reads and writes differ little; their weighted mean is near enough for a glance.
-            let median = medians.get(role.as_str());
-            now.p50_us = median.and_then(|(sum, count)| sum.checked_div(*count));
+        for now in self.roles.values_mut() {
+            now.end(seconds);
+        }
+    }
+
+    /// What the scenario is going to do.
+    pub fn expect(&mut self, scenario: &Scenario) {
+        let ns = |at: Duration| i64::try_from(at.as_nanos()).unwrap_or(i64::MAX);
+        for entry in Timeline::new(scenario).entries {
+            let name = entry.name.to_string();
+            let of_it = |planned: &&mut Planned| planned.name == name && planned.heal.is_none();
+            match (entry.step, self.planned.iter_mut().rev().find(of_it)) {
+                (Step::Heal, Some(planned)) => planned.heal = Some(ns(entry.at)),
+                (Step::Heal, None) => {}
+                (Step::Begin, _) => self.planned.push(Planned {
+                    name,
+                    begin: ns(entry.at),
+                    heal: None,
+                }),
+            }
         }
     }
 
@@ -254,8 +261,11 @@ impl View {
             Stage::Ended => Vec::new(),
             Stage::Playing => {
                 let mut lines = vec![self.clock(since, width)];
-                lines.extend(self.roles.iter().map(|(role, now)| now.line(role)));
-                lines.push(self.disturbances());
+                lines.push(self.disturbances(since));
+                if !self.roles.is_empty() {
+                    lines.push(RoleNow::heads(width));
+                }
+                lines.extend(self.roles.iter().map(|(role, now)| now.line(role, width)));
                 lines
             }
         }
@@ -296,24 +306,59 @@ impl View {
         let head = self.head(&format!("{phase:<10}"));
         let time = format!("  {time:>13} s");
         let room = width.saturating_sub(1 + head.columns() + time.chars().count());
-        let filled = (room as f64 * now as f64 / (end.max(1)) as f64).round() as usize;
-        head.painted(Palette::good, "━".repeat(filled.min(room)))
-            .painted(Palette::quiet, "─".repeat(room.saturating_sub(filled)))
-            .plain(time)
+        head.then(self.bar(now, end, room)).plain(time)
     }
 
-    /// Active faults and nodes that are down; the line stays, so that nothing jumps.
-    fn disturbances(&self) -> Line {
-        let named = |fault: &String| match self.known.get(fault) {
-            Some(what) => format!("{fault} ({what})"),
-            None => fault.clone(),
+    /// The run as a line of `room` columns: what is over and what is to come, and where faults are.
+    fn bar(&self, now: i64, end: i64, room: usize) -> Line {
+        let at = |column: usize| (column as f64 / room as f64 * end as f64) as i64;
+        let filled = (room as f64 * now as f64 / end.max(1) as f64).round() as usize;
+        let mut line = Line::default();
+        for column in 0..room {
+            let (from, to) = (at(column), at(column + 1));
+            let faulty = |one: &Planned| one.begin < to && one.heal.unwrap_or(one.begin + 1) > from;
+            let over = column < filled;
+            line = match (self.planned.iter().any(faulty), over) {
+                (true, true) => line.painted(Palette::fault, "━"),
+                (true, false) => line.painted(Palette::fault, "╌"),
+                (false, true) => line.painted(Palette::good, "━"),
+                (false, false) => line.painted(Palette::quiet, "─"),
+            };
+        }
+        line
+    }
+
+    /// Active faults and nodes that are down, or which fault comes next; the line stays, so that
+    /// nothing jumps.
+    fn disturbances(&self, since: Duration) -> Line {
+        let since = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
+        let now = self.now.saturating_add(since);
+        let named = |fault: &String| {
+            let planned = self.planned.iter().filter(|one| one.name == *fault);
+            let heal = planned
+                .filter(|one| one.begin <= now)
+                .filter_map(|one| one.heal);
+            let left = heal.max().filter(|heal| *heal > now);
+            let left = left.map(|heal| format!(", {} s left", words::fixed(heal - now, 0)));
+            let what = self.known.get(fault).map(|what| format!(" ({what})"));
+            format!(
+                "{fault}{}{}",
+                what.unwrap_or_default(),
+                left.unwrap_or_default()
+            )
         };
         let active: Vec<String> = self.active.iter().map(named).collect();
-        let line = match active.is_empty() {
-            true => Line::default().painted(Palette::quiet, "  no fault in effect"),
-            false => Line::default()
+        let next = self.planned.iter().find(|one| one.begin > now);
+        let line = match (active.is_empty(), next) {
+            (true, None) => Line::default().painted(Palette::quiet, "  no fault in effect"),
+            (true, Some(next)) => {
+                let left = words::fixed(next.begin - now, 0);
+                let text = format!("  no fault in effect; {} in {left} s", next.name);
+                Line::default().painted(Palette::quiet, text)
+            }
+            (false, _) => Line::default()
                 .plain("  in effect: ")
-                .painted(Palette::fault, active.join(", ")),
+                .painted(Palette::fault, active.join("; ")),
         };
         match self.down.is_empty() {
             true => line,
@@ -349,53 +394,6 @@ impl Start {
                 .painted(paint, text);
         }
         line
-    }
-}
-
-impl RoleNow {
-    fn success(&self) -> Option<f64> {
-        (self.requests > 0).then(|| self.succeeded as f64 / self.requests as f64)
-    }
-
-    /// `timeout 160, refused 2`: the most frequent first.
-    fn failures(&self) -> String {
-        let mut failed: Vec<_> = self.failed.iter().collect();
-        failed.sort_by_key(|(outcome, count)| (std::cmp::Reverse(**count), **outcome));
-        let one = |(outcome, count): (_, _)| format!("{outcome} {count}");
-        failed.into_iter().map(one).collect::<Vec<_>>().join(", ")
-    }
-
-    fn line(&self, role: &str) -> Line {
-        let paint: fn(Palette, &str) -> String = match self.success() {
-            None => Palette::quiet,
-            Some(share) if share >= 0.99 => Palette::good,
-            Some(share) if share >= 0.5 => Palette::warn,
-            Some(_) => Palette::bad,
-        };
-        Line::default()
-            .plain(format!("  {role:<8} {:>6.0}/s", self.per_second))
-            .painted(Palette::quiet, "   success ")
-            .painted(
-                paint,
-                format!("{:>7}", share(self.succeeded, self.requests)),
-            )
-            .painted(Palette::quiet, "   p50 ")
-            .plain(format!("{:>8}", latency(self.p50_us)))
-            .painted(Palette::bad, format!("   {}", self.failures()))
-    }
-
-    fn plain(&self, role: &str) -> String {
-        let mut text = format!(
-            "{role} {:.0}/s, success {}, p50 {}",
-            self.per_second,
-            share(self.succeeded, self.requests),
-            latency(self.p50_us)
-        );
-        let failures = self.failures();
-        if !failures.is_empty() {
-            text = format!("{text}, {failures}");
-        }
-        text
     }
 }
 

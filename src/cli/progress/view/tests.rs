@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::record::stream::ProgressCount;
+use netlab_protocol::latency::{Op, Outcome};
 
 const S: i64 = 1_000_000_000;
 
@@ -16,6 +17,7 @@ fn count(outcome: Outcome, count: u64) -> ProgressCount {
         outcome,
         count,
         p50_us: 12_100,
+        p99_us: 23_000,
     }
 }
 
@@ -61,8 +63,9 @@ fn a_second_of_warm_up() {
         drawn(&view, 80),
         [
             "client-server  warming up  ━──────────────────────────────────     1.0 of 5.0 s",
-            "  client      160/s   success 100.0 %   p50  12.1 ms   ",
             "  no fault in effect",
+            "               rate  success       p50       p99  last 11 s    failed",
+            "  client      160/s  100.0 %   12.1 ms   23.0 ms            █",
         ]
     );
 }
@@ -96,17 +99,55 @@ fn a_lost_server() {
         assert!(lines[0].ends_with("   12.0 of 30.0 s"), "{}", lines[0]);
         assert_eq!(
             lines[1],
-            "  client      160/s   success   0.0 %   p50        –   timeout 158, refused 2"
-        );
-        assert_eq!(
-            lines[2],
             "  in effect: server-loss (kill server)   down: server"
         );
+        let role = "  client      160/s    0.0 %         –         –  ";
+        assert!(lines[3].starts_with(role), "{}", lines[3]);
+        assert!(lines[3].ends_with(" ▁  timeout 158, re…"), "{}", lines[3]);
     }
     assert_eq!(
         view.plain(),
-        "   12.00 s  client 160/s, success 0.0 %, p50 –, timeout 158, refused 2; down: server"
+        "   12.00 s  client 160/s, success 0.0 %, p50 –, p99 –, timeout 158, refused 2; down: server"
     );
+}
+
+/// The bar shows where faults are planned, and the line below which is next and how long one lasts.
+#[test]
+fn planned_faults_are_seen_before_they_come() {
+    let text = "name: t
+nodes: { server: { role: server }, client: { role: client, load: { target: server, rate: 1/s } } }
+scenario: { warmup: 5s, duration: 30s, faults: { server-loss: { at: 10s, for: 10s, kill: server } } }
+";
+    let source = crate::spec::Source {
+        name: "-".into(),
+        text: text.into(),
+    };
+    let loaded = crate::lab::load(&source, &crate::spec::LoadOptions::default()).unwrap();
+    let mut view = playing();
+    view.expect(&loaded.lab.scenario.unwrap());
+    let lines = drawn(&view, 80);
+    let bar = "─".repeat(15) + &"╌".repeat(10) + &"─".repeat(10);
+    assert!(lines[0].contains(&bar), "{}", lines[0]);
+    assert_eq!(lines[1], "  no fault in effect; server-loss in 15 s");
+    let mut during = second(18 * S, Vec::new());
+    during.faults.push("server-loss".into());
+    view.second(&during);
+    let lines = drawn(&view, 80);
+    let bar = "━".repeat(18) + &"╌".repeat(7) + &"─".repeat(10);
+    assert!(lines[0].contains(&bar), "{}", lines[0]);
+    assert_eq!(lines[1], "  in effect: server-loss, 7 s left");
+}
+
+/// A short history of what share succeeded, second by second.
+#[test]
+fn history_is_drawn_second_by_second() {
+    let mut view = playing();
+    for (at, ok, failed) in [(1, 100, 0), (2, 50, 50), (3, 0, 0), (4, 0, 10), (5, 99, 1)] {
+        let rows = vec![count(Outcome::Ok, ok), count(Outcome::Timeout, failed)];
+        view.second(&second(at * S, rows));
+    }
+    let lines = drawn(&view, 80);
+    assert!(lines[3].contains("      █▄ ▁▇"), "{}", lines[3]);
 }
 
 #[test]

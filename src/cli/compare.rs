@@ -1,0 +1,62 @@
+//! `netlab compare`: recorded runs side by side, with the differences.
+
+use super::exit::{Exit, Failure};
+use super::{Context, RunsOption, recorded, table};
+use crate::report::{self, Comparison};
+use clap::{Args, ValueEnum};
+
+const EXAMPLES: &str = "\
+A run is its id or the beginning of it, its folder, or the name of a lab: its newest run. Several runs
+make one group, LAB:20 (the newest 20), LAB:all, a lab's folder, or a list with commas: then medians of
+whole runs are shown with their intervals, and differences with theirs. A difference with * is shown
+by the runs, with a confidence of at least 95 % (four runs in each group can do that).
+
+Examples:
+  netlab compare client-server mesh
+  netlab compare 20261122T2115 20261122T2130 --format json
+  netlab compare before:20 after:20";
+
+/// Arguments of `netlab compare`.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// What the others are compared with, and the others
+    #[arg(value_name = "RUN", num_args = 2..=8, required = true)]
+    groups: Vec<String>,
+    /// How it is printed: text or json
+    #[arg(
+        long,
+        value_enum,
+        default_value = "text",
+        value_name = "FORMAT",
+        hide_possible_values = true
+    )]
+    format: CompareFormat,
+    #[command(flatten)]
+    runs: RunsOption,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum CompareFormat {
+    /// For people
+    Text,
+    /// One object with every value
+    Json,
+}
+
+/// Prints the differences.
+pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let mut groups = Vec::new();
+    for wanted in &arguments.groups {
+        let places = recorded::find(&arguments.runs.runs, wanted)?;
+        let read = places.iter().map(|place| Ok(recorded::read(place)?.1));
+        groups.push(read.collect::<Result<Vec<_>, Failure>>()?);
+    }
+    let comparison = Comparison::new(&groups);
+    let text = match arguments.format {
+        CompareFormat::Json => table::json(&comparison),
+        CompareFormat::Text => report::comparison_text(&comparison, context.terminal.out),
+    };
+    context.terminal.print(&text)?;
+    Ok(Exit::Passed)
+}
