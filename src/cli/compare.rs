@@ -4,6 +4,7 @@ use super::exit::{Exit, Failure};
 use super::{Context, RunsOption, recorded, table};
 use crate::report::{self, Comparison};
 use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 A run is its id or the beginning of it, its folder, or the name of a lab: its newest run. Several runs
@@ -14,6 +15,7 @@ by the runs, with a confidence of at least 95 % (four runs in each group can do 
 Examples:
   netlab compare client-server mesh
   netlab compare 20261122T2115 20261122T2130 --format json
+  netlab compare client-server mesh --format html -o compare.html
   netlab compare before:20 after:20";
 
 /// Arguments of `netlab compare`.
@@ -23,7 +25,7 @@ pub struct Arguments {
     /// What the others are compared with, and the others
     #[arg(value_name = "RUN", num_args = 2..=8, required = true)]
     groups: Vec<String>,
-    /// How it is printed: text or json
+    /// How it is printed: text, json, or html (one page with the runs on the same axes)
     #[arg(
         long,
         value_enum,
@@ -32,6 +34,9 @@ pub struct Arguments {
         hide_possible_values = true
     )]
     format: CompareFormat,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
     #[command(flatten)]
     runs: RunsOption,
 }
@@ -42,6 +47,8 @@ enum CompareFormat {
     Text,
     /// One object with every value
     Json,
+    /// For a browser
+    Html,
 }
 
 /// Prints the differences.
@@ -49,14 +56,18 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let mut groups = Vec::new();
     for wanted in &arguments.groups {
         let places = recorded::find(&arguments.runs.runs, wanted)?;
-        let read = places.iter().map(|place| Ok(recorded::read(place)?.1));
-        groups.push(read.collect::<Result<Vec<_>, Failure>>()?);
+        let read = places.iter().map(recorded::read);
+        groups.push(read.collect::<Result<report::PageGroup, Failure>>()?);
     }
-    let comparison = Comparison::new(&groups);
+    let of_group = |runs: &report::PageGroup| runs.iter().map(|run| run.1.clone()).collect();
+    let summaries: Vec<Vec<_>> = groups.iter().map(of_group).collect();
+    let comparison = Comparison::new(&summaries);
     let text = match arguments.format {
         CompareFormat::Json => table::json(&comparison),
+        CompareFormat::Html => report::comparison_html(&groups, &comparison)
+            .map_err(|e| Failure::step("the page could not be made", e))?,
         CompareFormat::Text => report::comparison_text(&comparison, context.terminal.out),
     };
-    context.terminal.print(&text)?;
+    super::print_or_write(&text, arguments.output.as_deref(), context)?;
     Ok(Exit::Passed)
 }

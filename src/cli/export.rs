@@ -1,13 +1,13 @@
 //! Brings the record of a lab's runs home from its agent's container, running or not.
 
-use super::Context;
 use super::exit::Failure;
 use super::labs::{Seen, node_name};
+use super::{Context, report};
 use crate::engine::{Engine, EngineInfo, LogOptions};
 use crate::id::Name;
 use crate::plan::AGENT_STATE;
 use crate::record::{Run, home};
-use crate::report::{self, Summary};
+use crate::report::Summary;
 use futures_util::StreamExt;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -92,14 +92,7 @@ fn complete(dir: &Path, lab: &Seen, info: &EngineInfo) -> Result<(), Failure> {
     home::write_env(dir, &env, run.agent.as_ref()).map_err(failed)?;
     let summary = Summary::new(&run);
     home::write_summary(dir, &summary).map_err(failed)?;
-    let topology = home::topology(dir);
-    let page = report::html(report::Source {
-        run: &run,
-        summary: &summary,
-        topology: topology.as_deref(),
-    });
-    let page = page.map_err(|e| Failure::step("the page of a run could not be made", e))?;
-    home::write_report(dir, &page).map_err(failed)
+    home::write_report(dir, &report::page(&run, &summary)?).map_err(failed)
 }
 
 fn images(lab: &Seen) -> serde_json::Value {

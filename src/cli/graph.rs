@@ -78,13 +78,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
         Format::Json => table::json(&matrix::matrix(&lab)),
         Format::Csv => csv(&matrix::matrix(&lab)),
     };
-    match &arguments.output {
-        None => context.terminal.print(&text)?,
-        Some(path) => std::fs::write(path, text).map_err(|source| Failure::Write {
-            path: path.clone(),
-            source,
-        })?,
-    }
+    super::print_or_write(&text, arguments.output.as_deref(), context)?;
     Ok(Exit::Passed)
 }
 

@@ -49,7 +49,7 @@ mod wait;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use exit::{Exit, Failure};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use terminal::Terminal;
 
 const EXAMPLES: &str = "\
@@ -168,6 +168,18 @@ struct RunsOption {
 struct Context {
     terminal: Terminal,
     owner: String,
+}
+
+/// Prints a result, or writes it to a file where one was named.
+fn print_or_write(text: &str, file: Option<&Path>, context: &Context) -> Result<(), Failure> {
+    match file {
+        None => context.terminal.print(text)?,
+        Some(path) => std::fs::write(path, text).map_err(|source| Failure::Write {
+            path: path.to_owned(),
+            source,
+        })?,
+    }
+    Ok(())
 }
 
 /// Runs the program: parses, does, prints, and decides the exit code.

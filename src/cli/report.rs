@@ -2,19 +2,21 @@
 
 use super::exit::{Exit, Failure};
 use super::{Context, RunsOption, recorded, table};
-use crate::report;
+use crate::record::{Run, home};
+use crate::report::{self, Summary};
 use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 
 /// Arguments of `netlab report`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  netlab report\n  netlab report client-server\n  netlab report 20261122T2115 --format json"
+    after_help = "Examples:\n  netlab report\n  netlab report client-server\n  netlab report 20261122T2115 --format json\n  netlab report --format html -o report.html"
 )]
 pub struct Arguments {
     /// The run: its id or the beginning of it, its folder, or a lab (its newest run); the newest of all
     /// unless said
     run: Option<String>,
-    /// How it is printed: text or json
+    /// How it is printed: text, json, or html (one page that needs nothing else)
     #[arg(
         long,
         value_enum,
@@ -23,6 +25,9 @@ pub struct Arguments {
         hide_possible_values = true
     )]
     format: ReportFormat,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
     #[command(flatten)]
     runs: RunsOption,
 }
@@ -33,6 +38,8 @@ enum ReportFormat {
     Text,
     /// The same as `summary.json`
     Json,
+    /// The same as `report.html`
+    Html,
 }
 
 /// Prints what came out.
@@ -53,6 +60,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let (record, summary) = recorded::read(&place)?;
     let text = match arguments.format {
         ReportFormat::Json => table::json(&summary),
+        ReportFormat::Html => page(&record, &summary)?,
         ReportFormat::Text => {
             let palette = context.terminal.out;
             let dir = record.dir.display();
@@ -60,6 +68,20 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
             format!("{text}\n{}  {dir}\n", palette.quiet("record"))
         }
     };
-    context.terminal.print(&text)?;
+    super::print_or_write(&text, arguments.output.as_deref(), context)?;
     Ok(Exit::Passed)
+}
+
+/// The page of a run.
+///
+/// # Errors
+/// Only netlab's own.
+pub fn page(record: &Run, summary: &Summary) -> Result<String, Failure> {
+    let topology = home::topology(&record.dir);
+    let page = report::html(report::Source {
+        run: record,
+        summary,
+        topology: topology.as_deref(),
+    });
+    page.map_err(|e| Failure::step("the page of a run could not be made", e))
 }

@@ -4,6 +4,7 @@
 //! runs are.
 
 mod text;
+pub(super) mod words;
 
 pub use text::text;
 

@@ -18,7 +18,7 @@ mod window;
 
 pub use compare::{Comparison, text as comparison_text};
 pub use diagnosis::{Diagnosis, LogTail};
-pub use page::{PageError, Source, html};
+pub use page::{Group as PageGroup, PageError, Source, comparison_html, html};
 pub use palette::Palette;
 pub use quantity::{latency, share};
 pub use summary::{FORMAT, FaultSummary, RoleSummary, Summary, WindowSummary};

@@ -31,7 +31,8 @@ pub(super) fn requests(
     }
 }
 
-fn bands(frame: &Frame, summary: &Summary) -> Vec<Band> {
+/// Warm-up, faults, healing, and what was not measured.
+pub(super) fn bands(frame: &Frame, summary: &Summary) -> Vec<Band> {
     let seconds = |ns: i64| (ns - frame.warmup) as f64 / 1e9;
     let mut bands = Vec::new();
     if frame.warmup > 0 {
@@ -88,7 +89,7 @@ fn success(roles: &[RoleSeries]) -> Panel {
     Panel {
         title: "Success: share of the requests intended at that moment that were answered".into(),
         axis: Axis::share(),
-        number: |share| format!("{:.0} %", share * 100.0),
+        number: percent,
         marks: marks(roles, Shape::Line, str::to_owned, |bin| bin.success),
     }
 }
@@ -131,7 +132,7 @@ fn latency(roles: &[RoleSeries]) -> Panel {
     Panel {
         title: "Latency of successes, from the intended time (log axis)".into(),
         axis,
-        number: |ms| quantity::latency(Some((ms * 1e3).round() as u64)).replace(".0 ", " "),
+        number: milliseconds,
         marks,
     }
 }
@@ -171,7 +172,18 @@ fn failures(roles: &[RoleSeries], wide: f64) -> Option<Panel> {
     })
 }
 
-fn plain(value: f64) -> String {
+/// A share in percent.
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
+/// A latency in milliseconds with its unit.
+pub(super) fn milliseconds(ms: f64) -> String {
+    quantity::latency(Some((ms * 1e3).round() as u64)).replace(".0 ", " ")
+}
+
+/// A number without a unit, short.
+pub(super) fn plain(value: f64) -> String {
     match value {
         0.0 => "0".to_owned(),
         v if v >= 10_000.0 => format!("{:.0} k", v / 1e3),

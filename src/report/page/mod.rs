@@ -5,6 +5,7 @@
 //! disk or a clock: equal records give equal bytes.
 
 mod axis;
+mod beside;
 mod chart;
 mod figures;
 mod heat;
@@ -13,6 +14,8 @@ mod story;
 mod tables;
 #[cfg(test)]
 mod tests;
+
+pub use beside::{Group, comparison_html};
 
 use super::picture::{self, Picture};
 use super::summary::Summary;
@@ -83,6 +86,7 @@ fn environment() -> Result<Environment<'static>, PageError> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.add_template(PAGE, include_str!("page.html"))?;
+    environment.add_template(beside::PAGE, include_str!("compare.html"))?;
     Ok(environment)
 }
 

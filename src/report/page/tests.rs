@@ -83,3 +83,39 @@ fn links_are_shown_as_squares() {
     assert!(page.contains("client-1 to server: 99 packets, 0 bytes delivered; 1 lost"));
     assert!(page.contains(">1.0%</text>"), "{page}");
 }
+
+#[test]
+fn runs_are_drawn_beside_each_other_with_their_differences() {
+    let run = |id: &str| {
+        let run = Run {
+            id: id.to_owned(),
+            ..server_loss()
+        };
+        let summary = Summary::new(&run);
+        (run, summary)
+    };
+    let groups = vec![vec![run("one")], vec![run("two"), run("three")]];
+    let summaries: Vec<Vec<Summary>> = groups
+        .iter()
+        .map(|group| group.iter().map(|run| run.1.clone()).collect())
+        .collect();
+    let comparison = crate::report::Comparison::new(&summaries);
+    let page = comparison_html(&groups, &comparison).unwrap();
+    if let Some(path) = std::env::var_os("NETLAB_PAGE") {
+        std::fs::write(
+            std::path::Path::new(&path).with_file_name("compare.html"),
+            &page,
+        )
+        .unwrap();
+    }
+    // Four panels with a line for each of three runs.
+    assert_eq!(page.matches("<path class=\"line s").count(), 12);
+    for told in [
+        "<dd>client-server  run one</dd>",
+        "2 runs, two … three",
+        "during server-loss",
+        "B − A",
+    ] {
+        assert!(page.contains(told), "no {told:?} in {page}");
+    }
+}
