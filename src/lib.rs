@@ -22,19 +22,22 @@
 //! | 5 | [`engine`] | effects on Docker, one function per operation |
 //! | 5 | [`fabric`] | packets: devices, link model, scheduler, counters, resolver |
 //! | 5 | [`record`] | the run directory: only writer and reader of artefacts |
+//! | 4 | [`check`] | what a run was like → pass, fail, inconclusive; one function per file |
 //! | 4 | [`plan`] | (lab, snapshot) → operations with causes |
 //! | 4 | [`timeline`] | what is due when, seeded |
 //! | 3 | [`lab`] | topology → lab: everything expanded, resolved, defaulted |
 //! | 2 | [`spec`] | the YAML as written, with its places; diagnostics |
-//! | 1 | [`fault`], [`metrics`] | the vocabulary of faults and of metrics |
-//! | 0 | [`id`], [`units`], [`link`], `netlab_protocol` | names, quantities, link properties, wire types |
+//! | 1 | [`fault`], [`expr`] | the vocabulary of faults; the language of checks |
+//! | 0 | [`id`], [`units`], [`words`], [`link`], [`metrics`], `netlab_protocol` | names, quantities, near words, link properties, metrics, wire types |
 //!
 //! `images/node` is the program inside the nodes (start gate and roles); it shares
 //! `netlab_protocol` with the agent and knows nothing of this package.
 
 pub mod agent;
+pub mod check;
 pub mod cli;
 pub mod engine;
+pub mod expr;
 pub mod fabric;
 pub mod fault;
 pub mod id;
@@ -48,3 +51,4 @@ pub mod run;
 pub mod spec;
 pub mod timeline;
 pub mod units;
+pub mod words;

@@ -113,3 +113,16 @@ fn the_first_command_names_a_shipped_topology() {
         "{file}"
     );
 }
+
+/// The table of functions is that of the check language.
+#[test]
+fn functions_are_those_of_the_language() {
+    let text = readme();
+    let mut parts = text.split("| function | gives | what |\n| --- | --- | --- |\n");
+    let table = parts.nth(1).unwrap().split("\n\n").next().unwrap();
+    let rows = netlab::expr::FUNCTIONS.iter().map(|function| {
+        let (signature, gives) = (function.signature(), function.result());
+        format!("| `{signature}` | {gives} | {} |", function.help)
+    });
+    assert_eq!(table.lines().collect::<Vec<_>>(), rows.collect::<Vec<_>>());
+}

@@ -49,6 +49,7 @@ fn lab() -> Lab {
         name: Name::new("t").unwrap(),
         seed: 7,
         traces: Vec::new(),
+        checks: Vec::new(),
         networks: vec![Network::implicit(Links {
             default: LinkProperties::default(),
             others: Vec::new(),

@@ -54,6 +54,7 @@ impl Client {
 pub(super) fn exit_code(verdict: Verdict) -> u8 {
     match verdict {
         Verdict::Passed => 0,
+        Verdict::Failed => 1,
         Verdict::Inconclusive => 3,
         Verdict::Interrupted => 130,
     }

@@ -59,6 +59,7 @@ pub(super) fn lab(count: u32, scenario: Option<Scenario>) -> Lab {
         nodes: (0..count).map(node).collect(),
         groups: BTreeMap::new(),
         traces: Vec::new(),
+        checks: Vec::new(),
         scenario,
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::engine::EngineError;
 use crate::plan::PlanError;
+use crate::record::event::Verdict;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io;
@@ -13,7 +14,6 @@ pub enum Exit {
     /// All is well, all checks passed.
     Passed,
     /// A check failed.
-    #[allow(dead_code)]
     Failed,
     /// The command line makes no sense.
     Usage,
@@ -70,6 +70,16 @@ impl Exit {
             Exit::Engine => 5,
             Exit::Bug => 6,
             Exit::Interrupted | Exit::Terminated => 7,
+        }
+    }
+
+    /// The exit of a run that the agent ended with `code`, and whose record is worth this much: what
+    /// checks say is known only from the record.
+    pub fn of_record(code: u8, verdict: Verdict) -> Exit {
+        match (Exit::of_run(code), verdict) {
+            (Exit::Passed | Exit::Inconclusive, Verdict::Failed) => Exit::Failed,
+            (Exit::Passed, Verdict::Inconclusive) => Exit::Inconclusive,
+            (exit, _) => exit,
         }
     }
 

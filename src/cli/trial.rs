@@ -161,7 +161,11 @@ async fn conclude(launch: &Launch<'_>, started: &Started, ending: Ending) -> Out
     };
     let (exit, why) = match ending {
         Ending::Played(_) if record.is_none() => (Exit::Engine, None),
-        Ending::Played(code) => (Exit::of_run(code), None),
+        Ending::Played(code) => {
+            let verdict = record.as_ref().map(|(_, summary)| summary.verdict);
+            let exit = verdict.map_or(Exit::of_run(code), |v| Exit::of_record(code, v));
+            (exit, None)
+        }
         Ending::Late(most) => {
             let time = netlab_protocol::duration::format(most);
             (

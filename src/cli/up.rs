@@ -7,6 +7,7 @@ use super::progress::{Progress, Shows};
 use super::signal::Signals;
 use super::source::{self, Overrides};
 use super::{Context, RunsOption};
+use crate::record::event::Verdict;
 use crate::report::{self, Summary};
 use crate::run::Started;
 use clap::Args;
@@ -67,8 +68,8 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
             Ok(signal.exit())
         }
         Followed::Ended { run, exit_code, .. } => {
-            summary(&launch, &run, context).await?;
-            Ok(Exit::of_run(exit_code))
+            let verdict = summary(&launch, &run, context).await?;
+            Ok(Exit::of_record(exit_code, verdict))
         }
     }
 }
@@ -97,14 +98,16 @@ fn detached(name: &str) -> String {
 }
 
 /// Brings the record home and prints what came out.
-async fn summary(launch: &Launch<'_>, run: &str, context: &Context) -> Result<(), Failure> {
+async fn summary(launch: &Launch<'_>, run: &str, context: &Context) -> Result<Verdict, Failure> {
     let record = launch.home(run).await?;
     let palette = context.terminal.out;
-    let mut text = report::text(&Summary::new(&record), palette);
+    let summary = Summary::new(&record);
+    let mut text = report::text(&summary, palette);
     let next = |word: &str, what: &str| format!("{}  {what}\n", palette.quiet(word));
     text.push('\n');
     text.push_str(&next("record", &record.dir.display().to_string()));
     let down = format!("netlab down {}", launch.lab().name);
     text.push_str(&next("remove", &down));
-    context.terminal.print(&text)
+    context.terminal.print(&text)?;
+    Ok(summary.verdict)
 }

@@ -77,10 +77,14 @@ fn told(lab: &crate::lab::Lab) -> String {
     };
     let nodes = many(lab.nodes.len(), "node");
     let time = netlab_protocol::duration::format;
+    let checks = match lab.checks.len() {
+        0 => String::new(),
+        n => format!(", {}", many(n, "check")),
+    };
     match &lab.scenario {
         None => format!("{nodes}, no scenario"),
         Some(scenario) => format!(
-            "{nodes}, {} in {} after {} of warm-up",
+            "{nodes}, {} in {} after {} of warm-up{checks}",
             many(scenario.faults.len(), "fault"),
             time(scenario.duration),
             time(scenario.warmup),

@@ -5,8 +5,9 @@ use super::follow::{Followed, follow};
 use super::progress::{Progress, Shows};
 use super::signal::Signals;
 use super::terminal::Terminal;
-use super::{Context, labs};
-use crate::record::event::Verdict;
+use super::{Context, RunsOption, connect, export, labs};
+use crate::record::Run;
+use crate::report::{self, Summary};
 use clap::Args;
 use std::time::Duration;
 
@@ -21,15 +22,20 @@ pub struct Arguments {
     /// Give up after this time, with exit code 3
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     timeout: Option<Duration>,
+    #[command(flatten)]
+    runs: RunsOption,
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {
     crate::units::parse_duration(text).map_err(|e| e.to_string())
 }
 
-/// Waits, prints the verdict, and returns the run's exit code.
+/// Waits, brings the record home, prints the verdict and what the checks say, and returns the run's exit
+/// code.
 pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let (engine, lab) = labs::open(arguments.lab.as_deref(), &context.owner).await?;
+    let (engine, info) = connect::connect().await?;
+    let all = labs::all(&engine).await?;
+    let lab = labs::choose(&all, arguments.lab.as_deref(), &context.owner)?;
     let name = lab.name.as_str();
     let agent = lab.answering_agent()?;
     let mut signals = Signals::listen()?;
@@ -50,20 +56,17 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
         }
         Ok(Err(failure)) => Err(failure),
         Ok(Ok(Followed::Signal(signal))) => Ok(signal.exit()),
-        Ok(Ok(Followed::Ended {
-            run,
-            verdict,
-            exit_code,
-        })) => {
-            let word = match verdict {
-                Verdict::Passed => "passed",
-                Verdict::Inconclusive => "inconclusive",
-                Verdict::Interrupted => "interrupted",
-            };
-            context
-                .terminal
-                .print(&format!("{name}  run {run}  {word}\n"))?;
-            Ok(Exit::of_run(exit_code))
+        Ok(Ok(Followed::Ended { run, exit_code, .. })) => {
+            let runs = &arguments.runs.runs;
+            let home = export::home(&engine, &info, lab, runs, context).await?;
+            let record = Run::read(&home.folder.join(&run));
+            let record = record.map_err(|e| Failure::step("the record cannot be read", e))?;
+            let summary = Summary::new(&record);
+            let checks = report::checks(&summary, context.terminal.out);
+            let word = summary.verdict.as_str();
+            let text = format!("{name}  run {run}  {word}\n{checks}");
+            context.terminal.print(&text)?;
+            Ok(Exit::of_record(exit_code, summary.verdict))
         }
     }
 }

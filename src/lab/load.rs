@@ -48,6 +48,7 @@ fn resolve(topology: &Topology, reports: &mut Vec<Diagnostic>) -> Option<Lab> {
     let scenario = topology.scenario.as_ref().map(|scenario| {
         super::faults::scenario(&roster, &places, links.as_deref(), scenario, reports)
     });
+    let checks = super::checks::checks(&roster, reports);
     // Who has mistakes to mend is not told what is unusual besides.
     let failed = reports.iter().any(|d| d.severity == Severity::Error);
     if let (Some(nodes), false) = (&nodes, failed) {
@@ -65,6 +66,7 @@ fn resolve(topology: &Topology, reports: &mut Vec<Diagnostic>) -> Option<Lab> {
             Some(scenario) => Some(scenario?),
             None => None,
         },
+        checks: checks?,
     };
     if !failed {
         super::reach::look(&roster, &lab, reports);

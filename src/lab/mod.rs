@@ -24,6 +24,8 @@ mod targets;
 pub use by_hand::{ByHand, by_hand};
 pub use load::{Loaded, load};
 pub use model::{
-    Addresses, FORMAT, Healthcheck, Image, Interface, LAB_SUBNET, Lab, Link, Links, Network, Node,
-    Program, RESOLVER, Reach, Scenario, ScheduledFault, Subnet, Wires,
+    Addresses, Check, FORMAT, Healthcheck, Image, Interface, LAB_SUBNET, Lab, Link, Links, Network,
+    Node, Program, RESOLVER, Reach, Scenario, ScheduledFault, Subnet, Wires,
 };
+
+mod checks;

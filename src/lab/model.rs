@@ -33,6 +33,9 @@ pub struct Lab {
     pub traces: Vec<Trace>,
     /// What happens; none: load runs until `down`.
     pub scenario: Option<Scenario>,
+    /// What must be so, in the file's order.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub checks: Vec<Check>,
 }
 
 /// A network: its addresses, who is wired to whom, and the links of its members.
@@ -353,6 +356,21 @@ pub struct ScheduledFault {
     pub lasts: Option<Duration>,
     /// What it does.
     pub effects: Vec<Effect>,
+}
+
+/// A question about a run, with what its names stand for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Its name.
+    pub name: String,
+    /// What must be so, in the language of [`crate::expr`].
+    pub expect: String,
+    /// Whether the run ends as soon as it can be so no more.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub abort: bool,
+    /// The nodes that its selectors select.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub nodes: BTreeMap<String, Vec<NodeIndex>>,
 }
 
 impl Lab {

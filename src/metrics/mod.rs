@@ -1,7 +1,14 @@
 //! The table of metrics: name, kind, unit, labels, help.
 //!
 //! What a node reports and the record holds is named here, or refused. Names follow the
-//! Prometheus conventions (base units, `_total`). Must not know who measures or stores.
+//! Prometheus conventions (base units, `_total`). Owns the rows of values and of requests, too, and
+//! how requests are added up. Must not know who measures or stores.
+
+mod rows;
+mod stats;
+
+pub use rows::{LatencyRow, SampleRow};
+pub use stats::Stats;
 
 mod link;
 
@@ -17,7 +24,7 @@ pub enum MetricKind {
 }
 
 /// One metric.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Metric {
     /// Name in records.
     pub name: &'static str,
@@ -118,6 +125,34 @@ pub const METRICS: &[Metric] = &[
         "1",
         &[],
         "Requests passed on for other peers.",
+    ),
+    metric(
+        "writes_checked_total",
+        MetricKind::Counter,
+        "1",
+        &[],
+        "Own acknowledged writes whose key was answered for again.",
+    ),
+    metric(
+        "writes_lost_total",
+        MetricKind::Counter,
+        "1",
+        &[],
+        "Own acknowledged writes that a later answer for the key lacks.",
+    ),
+    metric(
+        "reads_checked_total",
+        MetricKind::Counter,
+        "1",
+        &[],
+        "Answered reads of keys that this node had written.",
+    ),
+    metric(
+        "reads_stale_total",
+        MetricKind::Counter,
+        "1",
+        &[],
+        "Those of them that answered with less than was acknowledged.",
     ),
     metric(
         "timer_lag_seconds",

@@ -16,6 +16,8 @@ pub(super) fn live(before: &Lab, after: &Lab, common: &Common) -> Vec<Change> {
     changes.extend(names(before, after, common));
     let scenario = scenarios(before, after, common);
     changes.extend(scenario.into_iter().map(|text| change("scenario", text)));
+    let checks = differences(&checks(before), &checks(after));
+    changes.extend(checks.into_iter().map(|text| change("checks", text)));
     let rest = differences(&rest(before), &rest(after));
     changes.extend(rest.into_iter().map(|text| change("lab", text)));
     changes
@@ -31,6 +33,18 @@ pub(super) fn change(what: impl Into<String>, cause: String) -> Change {
 
 fn value(of: &impl Serialize) -> Value {
     serde_json::to_value(of).unwrap_or_default()
+}
+
+/// What must be so, by name; which nodes a name stands for is told with the names.
+fn checks(lab: &Lab) -> Value {
+    let told = |check: &crate::lab::Check| {
+        let abort = if check.abort { ", or abort" } else { "" };
+        (
+            check.name.clone(),
+            json!(format!("{}{abort}", check.expect)),
+        )
+    };
+    Value::Object(lab.checks.iter().map(told).collect())
 }
 
 /// What stands in a lab beside nodes, links and scenario.

@@ -118,8 +118,22 @@ pub enum What {
 pub enum Verdict {
     /// Everything happened as the file says.
     Passed,
+    /// A check does not hold.
+    Failed,
     /// Something makes the measurement worthless.
     Inconclusive,
     /// Ended before its time.
     Interrupted,
+}
+
+impl Verdict {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Passed => "passed",
+            Verdict::Failed => "failed",
+            Verdict::Inconclusive => "inconclusive",
+            Verdict::Interrupted => "interrupted",
+        }
+    }
 }

@@ -33,10 +33,12 @@ mod list;
 pub mod look;
 mod reader;
 pub mod stream;
+pub mod view;
 mod writer;
 
+pub use crate::metrics::{LatencyRow, SampleRow};
 pub use list::{Brief, Place, brief, is_run, list, log_tail, of_lab};
-pub use reader::{LatencyRow, LinkSample, ReadError, Run, SampleRow, read_agent_env, read_events};
+pub use reader::{LinkSample, ReadError, Run, read_agent_env, read_events};
 pub use writer::{RunWriter, WriteError};
 
 use serde::{Deserialize, Serialize};

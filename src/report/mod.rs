@@ -10,20 +10,29 @@ mod palette;
 pub mod picture;
 mod quantity;
 mod spread;
-mod stats;
 pub mod suite;
 mod summary;
 mod text;
-mod window;
 
+pub use crate::check::{Kind as WindowKind, Window};
 pub use compare::{Comparison, text as comparison_text};
 pub use diagnosis::{Diagnosis, LogTail};
 pub use page::{Group as PageGroup, PageError, Source, comparison_html, html};
 pub use palette::Palette;
 pub use quantity::{latency, share};
 pub use summary::{FORMAT, FaultSummary, RoleSummary, Summary, WindowSummary};
-pub use text::text;
-pub use window::{Kind as WindowKind, Window};
+pub use text::{checks, text};
+
+/// Windows beside faults, which checks look at, too.
+mod window {
+    pub use crate::check::{Frame, Kind};
+    pub use crate::record::view::frame;
+}
+
+/// Requests added up.
+mod stats {
+    pub use crate::metrics::Stats;
+}
 
 #[cfg(test)]
 mod tests;

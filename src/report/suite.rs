@@ -3,6 +3,7 @@
 //!
 //! Owns how runs of one file become its verdict. Must not run anything, nor decide exit codes.
 
+mod checks;
 mod github;
 mod junit;
 mod text;
@@ -169,7 +170,7 @@ impl Case {
             .trials
             .iter()
             .filter_map(|trial| trial.summary.as_ref());
-        self.checks = checks(&summaries.collect::<Vec<_>>());
+        self.checks = checks::checks(&summaries.collect::<Vec<_>>());
         let any = |status| self.checks.iter().any(|check| check.status == status);
         self.status = match () {
             () if any(Status::Failed) => Status::Failed,
@@ -193,17 +194,12 @@ impl Case {
     }
 }
 
-/// What each check came to over whole runs: known is what so many of them agree on that the median
-/// run must, too.
-fn checks(_summaries: &[&Summary]) -> Vec<CheckOver> {
-    Vec::new()
-}
-
 /// What a run is worth, as a status.
 impl From<Verdict> for Status {
     fn from(verdict: Verdict) -> Status {
         match verdict {
             Verdict::Passed => Status::Passed,
+            Verdict::Failed => Status::Failed,
             Verdict::Inconclusive => Status::Inconclusive,
             Verdict::Interrupted => Status::Interrupted,
         }

@@ -1,9 +1,9 @@
 //! The summary of a run, as `summary.json` holds it.
 
-use super::stats::Stats;
-use super::window::{self, FaultTimes, Frame, Kind, Window};
-use crate::record::Run;
+use crate::check::{self, CheckResult, FaultTimes, Frame, Judgement, Kind, Window};
+use crate::metrics::Stats;
 use crate::record::event::{Event, Verdict, What};
+use crate::record::{Run, view};
 use netlab_protocol::latency::{Outcome, SLOT_NS};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -32,6 +32,9 @@ pub struct Summary {
     pub faults: Vec<FaultSummary>,
     /// Asking roles over the whole scenario.
     pub roles: Vec<RoleSummary>,
+    /// What was asked of the run, in the file's order; none for a run without end.
+    #[serde(default)]
+    pub checks: Vec<CheckResult>,
     /// Nodes that died without a fault wanting it, and other things to know.
     pub notes: Vec<String>,
 }
@@ -100,9 +103,10 @@ pub struct WindowSummary {
 impl Summary {
     /// The summary of a record.
     pub fn new(record: &Run) -> Summary {
-        let frame = window::frame(&record.events);
-        let times = window::faults(&record.events);
-        let (verdict, reasons) = verdict(&record.events);
+        let view = view::view(record);
+        let checks = checks(record, &view);
+        let (frame, times) = (view.frame, view.faults);
+        let (verdict, reasons) = verdict(&record.events, &checks);
         let whole = Window {
             kind: Kind::Whole,
             range: frame.warmup..frame.end,
@@ -122,13 +126,14 @@ impl Summary {
             end: frame.end,
             faults,
             roles,
+            checks,
             notes: notes(&record.events, frame.warmup),
         }
     }
 }
 
 fn fault(record: &Run, times: &[FaultTimes], at: usize, frame: &Frame) -> FaultSummary {
-    let windows = window::windows(times, at, frame);
+    let windows = check::windows(times, at, frame);
     let fault = &times[at];
     FaultSummary {
         name: fault.name.clone(),
@@ -185,15 +190,54 @@ fn window_summary((window, stats): (&Window, &Stats)) -> WindowSummary {
     }
 }
 
-fn verdict(events: &[Event]) -> (Verdict, Vec<String>) {
+/// The checks of a run that has ended as it should; of others nothing is known.
+fn checks(record: &Run, view: &check::View<'_>) -> Vec<CheckResult> {
+    let whole = record
+        .verdict()
+        .is_some_and(|(v, _)| v != Verdict::Interrupted);
+    let checks = record.lab.checks.iter().filter(|_| whole);
+    checks.map(|check| check::evaluate(check, view)).collect()
+}
+
+/// What the run is worth and what its checks say of it, and why.
+fn verdict(events: &[Event], checks: &[CheckResult]) -> (Verdict, Vec<String>) {
     let ended = events.iter().rev().find_map(|event| match &event.what {
         What::RunEnded { verdict, reasons } => Some((*verdict, reasons.clone())),
         _ => None,
     });
-    ended.unwrap_or_else(|| {
+    let (verdict, mut reasons) = ended.unwrap_or_else(|| {
         let reason = "the record has no end: the run was not over when it was exported";
         (Verdict::Interrupted, vec![reason.to_owned()])
-    })
+    });
+    let count = |wanted| {
+        checks
+            .iter()
+            .filter(|check| check.verdict == wanted)
+            .count()
+    };
+    let (failed, open) = (count(Judgement::Fail), count(Judgement::Inconclusive));
+    let many = |n: usize, what: &str| match n {
+        1 => format!("1 check {what}"),
+        n => format!("{n} checks {what}"),
+    };
+    let verdict = match verdict {
+        Verdict::Interrupted => return (verdict, reasons),
+        _ if failed > 0 => Verdict::Failed,
+        Verdict::Passed if open > 0 => Verdict::Inconclusive,
+        verdict => verdict,
+    };
+    if failed > 0 {
+        reasons.push(many(failed, "failed"));
+    }
+    if open > 0 {
+        let is = if open == 1 {
+            "is inconclusive"
+        } else {
+            "are inconclusive"
+        };
+        reasons.push(many(open, is));
+    }
+    (verdict, reasons)
 }
 
 /// What no table shows, with its scenario time.

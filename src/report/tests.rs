@@ -18,6 +18,7 @@ fn lab(name: &str, nodes: &[(&str, &str)]) -> Lab {
         name: Name::new(name).unwrap(),
         seed: 7,
         traces: Vec::new(),
+        checks: Vec::new(),
         networks: vec![crate::lab::Network::implicit(crate::lab::Links {
             default: crate::link::LinkProperties::default(),
             others: Vec::new(),

@@ -3,7 +3,7 @@
 use super::palette::Palette;
 use super::quantity::{NONE, instant, latency, length, share};
 use super::summary::{FaultSummary, RoleSummary, Summary, WindowSummary};
-use super::window::Kind;
+use crate::check::{Judgement, Kind, Observed};
 use crate::record::event::Verdict;
 use std::fmt::Write;
 
@@ -15,6 +15,10 @@ const FAILED: usize = 59;
 pub fn text(summary: &Summary, palette: Palette) -> String {
     let mut out = String::new();
     head(&mut out, summary, palette);
+    if !summary.checks.is_empty() {
+        let _ = writeln!(out, "\n{}", palette.strong("checks"));
+        out.push_str(&checks(summary, palette));
+    }
     for fault in &summary.faults {
         fault_head(&mut out, fault, summary, palette);
         fault.roles.iter().for_each(|r| role(&mut out, r, palette));
@@ -38,11 +42,12 @@ pub fn text(summary: &Summary, palette: Palette) -> String {
 
 /// `client-server  run 20261122T211500Z-7                            passed, 30.0 s`
 fn head(out: &mut String, summary: &Summary, palette: Palette) {
-    let (word, paint): (&str, fn(Palette, &str) -> String) = match summary.verdict {
-        Verdict::Passed => ("passed", Palette::good),
-        Verdict::Inconclusive => ("inconclusive", Palette::warn),
-        Verdict::Interrupted => ("interrupted", Palette::warn),
+    let paint = match summary.verdict {
+        Verdict::Passed => Palette::good,
+        Verdict::Failed => Palette::bad,
+        Verdict::Inconclusive | Verdict::Interrupted => Palette::warn,
     };
+    let word = summary.verdict.as_str();
     let run = format!("run {}", summary.run);
     let measured = (summary.end - summary.warmup).max(0) as f64 / 1e9;
     let time = format!("{measured:.1} s");
@@ -58,6 +63,50 @@ fn head(out: &mut String, summary: &Summary, palette: Palette) {
     for reason in &summary.reasons {
         wrapped(out, "  ", reason, palette);
     }
+}
+
+/// A line for each check; of those that did not pass, what was expected and how it was worked out.
+pub fn checks(summary: &Summary, palette: Palette) -> String {
+    let mut out = String::new();
+    for check in &summary.checks {
+        let (mark, paint): (&str, fn(Palette, &str) -> String) = match check.verdict {
+            Judgement::Pass => ("✓", Palette::good),
+            Judgement::Fail => ("✗", Palette::bad),
+            Judgement::Inconclusive => ("?", Palette::warn),
+        };
+        let observed: Vec<&str> = check.observed.iter().map(|one| one.text.as_str()).collect();
+        let line = format!("{}: {}", check.name, observed.join(", "));
+        let _ = writeln!(out, "  {} {}", paint(palette, mark), fill_line(&line));
+        let found = check.observed.iter().map(|one| seen(one, summary.warmup));
+        if check.verdict != Judgement::Pass {
+            let expected = format!("expected {}", check.expect);
+            wrapped(&mut out, "      ", &expected, palette);
+        }
+        found.for_each(|text| wrapped(&mut out, "      ", &text, palette));
+    }
+    out
+}
+
+/// `latency(client) = 12ms: of 800 answers, 0.00 s to 5.00 s`
+fn seen(observed: &Observed, warmup: i64) -> String {
+    let window = match observed.windows.as_slice() {
+        [] => String::new(),
+        [(from, to)] => format!(", {} to {}", instant(from - warmup), instant(to - warmup)),
+        many => format!(", in {} windows", many.len()),
+    };
+    format!(
+        "{} = {}: {}{window}",
+        observed.call, observed.text, observed.how
+    )
+}
+
+/// No longer than a line behind a mark.
+fn fill_line(text: &str) -> String {
+    let room = WIDTH - 4;
+    if columns(text) <= room {
+        return text.to_owned();
+    }
+    text.chars().take(room - 1).chain(['…']).collect()
 }
 
 fn fault_head(out: &mut String, fault: &FaultSummary, summary: &Summary, palette: Palette) {

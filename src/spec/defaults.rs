@@ -35,6 +35,10 @@ pub const MAX_FORWARDERS: usize = 64;
 pub const MAX_PARAMS: usize = 1000;
 /// Faults that a scenario may have.
 pub const MAX_FAULTS: usize = 1000;
+/// Checks that a lab may have.
+pub const MAX_CHECKS: usize = 200;
+/// Characters of a check's name.
+pub const MAX_CHECK_NAME: usize = 60;
 /// Files that a server may offer.
 pub const MAX_FILES: usize = 1000;
 /// Bytes of such a file: 16 GiB.

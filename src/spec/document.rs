@@ -10,7 +10,7 @@ use super::source::Spanned;
 use super::template::Templates;
 use super::topology::Topology;
 use super::tree::{Data, Entry, Value};
-use super::{links, networks, params, properties, roles, scenario, shape};
+use super::{checks, links, networks, params, properties, roles, scenario, shape};
 
 const INCLUDE: Kind = Kind::Either(&[
     Kind::Text("lib/peers.yaml"),
@@ -80,10 +80,15 @@ pub const TOPOLOGY: Shape = Shape {
             Kind::Map(&scenario::SCENARIO),
             "What happens: how long, and which faults.",
         ),
+        key(
+            "checks",
+            Kind::Dict(&checks::CHECK),
+            "What must be so: names, and comparisons of what functions say about the run.",
+        ),
     ],
     needs: &[],
     later: &[
-        "checks", "profiles", "labels", "ports", "matrix", "internet", "lessons", "predict",
+        "profiles", "labels", "ports", "matrix", "internet", "lessons", "predict",
     ],
     instead: &[
         ("faults", "faults stand under `scenario:`"),
@@ -238,6 +243,9 @@ impl Reader<'_> {
             topology.overlay = self.overlay(overlay);
         }
         topology.scenario = fields.entry("scenario").and_then(|s| self.scenario(s));
+        topology.checks = fields
+            .get("checks")
+            .map_or_else(Vec::new, |v| self.checks(v));
         topology.traces = self.take_traces();
     }
 }

@@ -4,7 +4,7 @@
 //! (the caller's [`Files`](super::Files) does) nor know what the values mean.
 //!
 //! What an including file says comes behind what it includes, so that the last one said counts:
-//! `networks`, `nodes` and `links` are joined, `params`, `defaults` and `link` are joined key by key, and any
+//! `networks`, `nodes` and `links` are joined, `params`, `defaults`, `link` and `checks` are joined key by key, and any
 //! other key replaces the included one. Two nodes, or two networks, of the same
 //! name are a mistake.
 
@@ -247,7 +247,7 @@ fn replace(old: &mut Entry, new: Entry) {
             all.extend(more)
         }
         (Data::Map(all), Data::Map(more))
-            if ["params", "defaults", "link"].contains(&old.key.value.as_str()) =>
+            if ["params", "defaults", "link", "checks"].contains(&old.key.value.as_str()) =>
         {
             *all = overlay(&old.key.value, std::mem::take(all), more);
         }

@@ -48,7 +48,6 @@ mod targets;
 mod template;
 mod topology;
 mod tree;
-mod words;
 mod yaml;
 
 pub use by_hand::{FaultReading, FaultWord, fault_words, read_fault};
@@ -62,10 +61,15 @@ pub use topology::{
     Topology,
 };
 pub use tree::short;
-pub use words::{list, nearest};
 pub use yaml::MAX_BYTES;
 
+mod checks;
+
+pub use crate::words::{list, nearest};
+pub use checks::CheckSpec;
+
 use crate::id::Name;
+use crate::words;
 use reader::Reader;
 use std::collections::BTreeMap;
 use template::Templates;

@@ -29,10 +29,11 @@ pub const SCENARIO: Shape = Shape {
         key("faults", Holds::Dict(&Holds::Fault), "The faults by name."),
     ],
     needs: &["duration"],
-    later: &[
-        "repeat", "cooldown", "phases", "load", "checks", "seed", "until",
+    later: &["repeat", "cooldown", "phases", "load", "seed", "until"],
+    instead: &[
+        ("time", "write `duration`"),
+        ("checks", "`checks:` stands at the top level"),
     ],
-    instead: &[("time", "write `duration`")],
 };
 
 /// Keys of a fault that stand beside its kind; the last one only where the kind lasts.
@@ -60,6 +61,14 @@ const LATER: &[&str] = &[
     "slow",
 ];
 
+/// The keys of a map.
+fn keys_of(value: &Value) -> Vec<String> {
+    match &value.data {
+        Data::Map(entries) => entries.iter().map(|e| e.key.value.clone()).collect(),
+        _ => Vec::new(),
+    }
+}
+
 impl Reader<'_> {
     pub(super) fn scenario(&self, entry: &Entry) -> Option<ScenarioSpec> {
         let fields = self.fields(&entry.value, &SCENARIO, Some(entry.key.span))?;
@@ -76,6 +85,7 @@ impl Reader<'_> {
             faults: fields
                 .get("faults")
                 .map_or_else(Vec::new, |v| self.faults(v)),
+            fault_names: fields.get("faults").map_or_else(Vec::new, keys_of),
         })
     }
 

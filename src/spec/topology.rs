@@ -2,6 +2,7 @@
 //!
 //! Must not know addresses or replicas.
 
+use super::checks::CheckSpec;
 use super::selector::Selection;
 use super::source::{Span, Spanned};
 use crate::fault::{Degradation, Kind, Params, Split};
@@ -38,6 +39,8 @@ pub struct Topology {
     pub overlay: Edges,
     /// `scenario`.
     pub scenario: Option<ScenarioSpec>,
+    /// `checks`, in the file's order.
+    pub checks: Vec<CheckSpec>,
 }
 
 /// One entry of `networks`.
@@ -261,6 +264,8 @@ pub struct ScenarioSpec {
     pub duration: Option<Spanned<Duration>>,
     /// `faults`, in the file's order.
     pub faults: Vec<FaultSpec>,
+    /// Their names, also of those that could not be read.
+    pub fault_names: Vec<String>,
 }
 
 /// One fault.

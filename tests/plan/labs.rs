@@ -66,6 +66,7 @@ pub fn lab(lab: &str, nodes: Vec<(&str, Program)>) -> Lab {
         name: name(lab),
         seed: 7,
         traces: Vec::new(),
+        checks: Vec::new(),
         networks: vec![Network::implicit(Links {
             default: LinkProperties::default(),
             others: Vec::new(),

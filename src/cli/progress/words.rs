@@ -71,6 +71,7 @@ pub fn sentence(what: &What, died: &BTreeSet<String>) -> Option<Line> {
         }
         What::RunEnded { verdict, .. } => match verdict {
             Verdict::Passed => line.plain("the run is over"),
+            Verdict::Failed => line.painted(Palette::bad, "the run is over: a check failed"),
             Verdict::Inconclusive => line.painted(Palette::warn, "the run is over: inconclusive"),
             Verdict::Interrupted => line.painted(Palette::warn, "the run was interrupted"),
         },

@@ -17,6 +17,7 @@ pub(super) struct Badge {
 pub(super) fn verdict(summary: &Summary) -> Badge {
     let (word, class) = match summary.verdict {
         Verdict::Passed => ("passed", "good"),
+        Verdict::Failed => ("failed", "bad"),
         Verdict::Inconclusive => ("inconclusive", "warn"),
         Verdict::Interrupted => ("interrupted", "warn"),
     };

@@ -4,7 +4,7 @@ use super::http::{Failure, Method, Request};
 use super::load::{Asked, Loader, Step};
 use super::question::{Questions, Spread};
 use super::route::key_path;
-use super::{Action, Event, Machine, Ticket, moved, stats};
+use super::{Action, Event, Machine, Ticket, moved};
 use crate::role::content::Content;
 use bytes::Bytes;
 use netlab_protocol::control::Sample;
@@ -64,7 +64,10 @@ impl Machine for Client {
             Event::Answered {
                 ticket: Ticket::Own(id),
                 answer,
-            } => self.loader.finish(now, id, outcome(answer.status)),
+            } => {
+                let outcome = outcome(answer.status);
+                self.loader.answered(now, id, outcome, answer.version);
+            }
             Event::Failed {
                 ticket: Ticket::Own(id),
                 failure,
@@ -101,8 +104,7 @@ impl Machine for Client {
     }
 
     fn samples(&self, out: &mut Vec<Sample>) {
-        let in_flight = self.loader.in_flight() as f64;
-        out.push(stats::sample("inflight_requests", in_flight));
+        self.loader.samples(out);
     }
 }
 

@@ -6,9 +6,11 @@
 //!
 //! What a request asks is [`super::question`]'s idea; how it travels is the role's.
 
+use super::ledger::Ledger;
 use super::nanos;
 use super::question::{Question, Questions, Spread};
-use super::stats::Latency;
+use super::stats::{self, Latency};
+use netlab_protocol::control::Sample;
 use netlab_protocol::latency::{LatencyCount, Outcome};
 use netlab_protocol::role::{Arrivals, Load};
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,6 +61,8 @@ struct Flight {
     user: Option<u32>,
     /// Of the load it belongs to.
     epoch: u64,
+    /// What was acknowledged before it was asked.
+    expected: Option<u64>,
 }
 
 /// The load of one node.
@@ -78,6 +82,7 @@ pub struct Loader {
     due: BTreeSet<(u64, Due)>,
     flights: BTreeMap<u64, Flight>,
     latency: Latency,
+    ledger: Ledger,
 }
 
 impl Loader {
@@ -95,6 +100,7 @@ impl Loader {
             due: BTreeSet::new(),
             flights: BTreeMap::new(),
             latency: Latency::default(),
+            ledger: Ledger::default(),
         }
     }
 
@@ -103,6 +109,7 @@ impl Loader {
     pub fn go(&mut self, now: u64, at: u64) -> Vec<Step> {
         let forgotten = std::mem::take(&mut self.flights);
         self.latency.clear();
+        self.ledger.clear();
         self.due.clear();
         self.epoch = 0;
         self.zero = Some(at);
@@ -116,6 +123,7 @@ impl Loader {
     /// under way whose target is gone can reach nobody any more, should it be asked again.
     pub fn retarget(&mut self, seed: u64, spread: Spread, moved: &[Option<u32>]) {
         self.questions = self.questions.anew(seed, spread);
+        self.ledger.clear();
         for flight in self.flights.values_mut() {
             let target = &mut flight.asked.question.target;
             *target = moved
@@ -252,6 +260,7 @@ impl Loader {
             is_pausing: false,
             user,
             epoch: self.epoch,
+            expected: self.ledger.expected(&question),
         };
         self.flights.insert(id, flight);
         if asked.deadline <= now {
@@ -261,6 +270,15 @@ impl Loader {
             self.due.insert((asked.deadline, Due::Deadline(id)));
             steps.push(Step::Ask(asked));
         }
+    }
+
+    /// Request `id` was answered, with the version of the key that the answer speaks of.
+    pub fn answered(&mut self, now: u64, id: u64, outcome: Outcome, version: Option<u64>) {
+        if let Some(flight) = self.flights.get(&id) {
+            let (question, expected) = (flight.asked.question, flight.expected);
+            self.ledger.answered(&question, expected, outcome, version);
+        }
+        self.finish(now, id, outcome);
     }
 
     /// An attempt of request `id` ended; unknown ones were given up before.
@@ -328,14 +346,19 @@ impl Loader {
         self.due.first().map(|(at, _)| *at)
     }
 
-    /// Requests that were asked and have not ended.
-    pub fn in_flight(&self) -> usize {
-        self.flights.len()
-    }
-
     /// The load at present.
     pub fn load(&self) -> Option<&Load> {
         self.load.as_ref()
+    }
+
+    /// Appends what can be read off it now.
+    pub fn samples(&self, out: &mut Vec<Sample>) {
+        let in_flight = self.flights.len() as f64;
+        out.push(stats::sample("inflight_requests", in_flight));
+        let writes = |load: &Load| load.path.is_none() && load.writes > 0.0;
+        if self.load.as_ref().is_some_and(writes) {
+            self.ledger.samples(out);
+        }
     }
 
     /// Takes the counts of requests that ended.

@@ -18,6 +18,7 @@ pub mod client;
 pub mod content;
 pub mod http;
 pub mod keys;
+pub mod ledger;
 pub mod load;
 pub mod peer;
 pub mod question;

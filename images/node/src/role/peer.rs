@@ -111,7 +111,8 @@ impl Peer {
                     Who::Other(id) => out.push(self.keys.answer(id, work.answer, work.record)),
                     Who::Own(id) => {
                         out.extend(work.record.map(Action::Log));
-                        self.loader.finish(now, id, outcome(work.answer.status));
+                        let outcome = outcome(work.answer.status);
+                        self.loader.answered(now, id, outcome, work.answer.version);
                     }
                 }
             }
@@ -223,7 +224,7 @@ impl Peer {
         match ticket {
             Ticket::Own(id) => {
                 if let Some(outcome) = outcome_of(&answer) {
-                    self.loader.finish(now, id, outcome);
+                    self.loader.answered(now, id, outcome, answer.version);
                 }
             }
             Ticket::Forward(id) => {
@@ -289,8 +290,7 @@ impl Machine for Peer {
 
     fn samples(&self, out: &mut Vec<Sample>) {
         self.keys.samples(out);
-        let in_flight = self.loader.in_flight() as f64;
-        out.push(stats::sample("inflight_requests", in_flight));
+        self.loader.samples(out);
         let forwarded = self.forwarded as f64;
         out.push(stats::sample("requests_forwarded_total", forwarded));
     }

@@ -274,3 +274,30 @@ fn other_targets_are_asked_from_now_on() {
     );
     assert_eq!(sim.machines[0].endpoints().len(), 2);
 }
+
+/// Half of the requests write four keys. As long as the server remembers, nothing is lost; one that
+/// begins anew in the middle of the run has lost every key, which is seen once for each.
+#[test]
+fn acknowledged_writes_that_are_lost_are_counted() {
+    let writing = Load {
+        writes: 0.5,
+        keys: 4,
+        ..load(open(100.0, 50))
+    };
+    let mut sim = pair(writing, MS, 4, 16);
+    go(&mut sim, 0);
+    sim.run(5 * S);
+    assert!(sim.sample(0, "writes_checked_total") > 100.0);
+    assert!(sim.sample(0, "reads_checked_total") > 100.0);
+    assert_eq!(sim.sample(0, "writes_lost_total"), 0.0);
+    assert_eq!(sim.sample(0, "reads_stale_total"), 0.0);
+    let role = role::Server {
+        port: 80,
+        service: service(MS, 4, 16),
+        data: Data::Memory,
+        files: Vec::new(),
+    };
+    sim.machines[1] = Box::new(Server::new(7, &role, Store::default()));
+    sim.run(8 * S);
+    assert_eq!(sim.sample(0, "writes_lost_total"), 4.0);
+}

@@ -1,6 +1,6 @@
 //! Counts and percentiles of the requests in a window.
 
-use crate::record::LatencyRow;
+use super::LatencyRow;
 use netlab_protocol::latency::{Op, Outcome};
 use std::collections::BTreeMap;
 
@@ -40,11 +40,25 @@ impl Stats {
         good.map(|(_, count)| count).sum()
     }
 
+    /// How many successes crossed the network: those that percentiles are about.
+    pub fn timed(&self) -> u64 {
+        self.buckets.values().sum()
+    }
+
+    /// Upper edge of the bucket that a share of these does not exceed; none when there was none.
+    pub fn quantile(&self, share: f64) -> Option<u64> {
+        // A share such as 0.999 is not exact: a rank that is a whole number stays it.
+        let rank = (self.timed() as f64 * share - 1e-6).ceil().max(1.0) as u64;
+        self.at_rank(rank)
+    }
+
     /// Upper edge of the bucket that holds the `permille`th of the successes that crossed the
     /// network; none when there was none.
     pub fn percentile(&self, permille: u64) -> Option<u64> {
-        let all: u64 = self.buckets.values().sum();
-        let rank = (all * permille).div_ceil(1000).max(1);
+        self.at_rank((self.timed() * permille).div_ceil(1000).max(1))
+    }
+
+    fn at_rank(&self, rank: u64) -> Option<u64> {
         let mut seen = 0;
         self.buckets.iter().find_map(|(&edge, &count)| {
             seen += count;

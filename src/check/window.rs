@@ -4,8 +4,9 @@
 //! `after` from its complete healing to the next fault or the end, `before` from the end of the
 //! warm-up to the instant at which the fault was asked for. A slot that a boundary cuts belongs
 //! to neither side; slots in which another fault is in effect are no baseline.
+//!
+//! Must not know where times come from.
 
-use crate::record::event::{Event, What};
 use netlab_protocol::latency::SLOT_NS;
 use std::ops::Range;
 
@@ -63,7 +64,7 @@ impl Window {
     }
 }
 
-/// What the events say about one occurrence of a fault. Times as in [`Event::t`].
+/// What is known about one occurrence of a fault. Times are nanoseconds since go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultTimes {
     /// Its name.
@@ -95,67 +96,6 @@ pub struct Frame {
     pub end: i64,
     /// Stretches in which nothing was measured.
     pub blind: Vec<Range<i64>>,
-}
-
-/// The frame that the events tell.
-pub fn frame(events: &[Event]) -> Frame {
-    let mut frame = Frame::default();
-    let mut planned = None;
-    for event in events {
-        frame.end = frame.end.max(event.t);
-        match &event.what {
-            What::RunStarted { warmup, end, .. } => (frame.warmup, planned) = (*warmup, *end),
-            What::AgentResumed { from } => frame.blind.push(*from..event.t),
-            _ => {}
-        }
-    }
-    if let Some(planned) = planned {
-        frame.end = frame.end.min(planned);
-    }
-    frame
-}
-
-/// All faults that came into effect, in that order.
-pub fn faults(events: &[Event]) -> Vec<FaultTimes> {
-    let mut faults: Vec<FaultTimes> = Vec::new();
-    for event in events {
-        match &event.what {
-            What::FaultBegan {
-                fault,
-                kind,
-                target,
-                due,
-                requested,
-            } => faults.push(FaultTimes {
-                name: fault.clone(),
-                kind: kind.clone(),
-                target: target.clone(),
-                due: *due,
-                requested: *requested,
-                began: event.t,
-                heal_due: None,
-                heal_started: None,
-                healed: None,
-            }),
-            What::HealStarted { fault, due } => {
-                if let Some(open) = open(&mut faults, fault) {
-                    (open.heal_due, open.heal_started) = (Some(*due), Some(event.t));
-                }
-            }
-            What::FaultHealed { fault } => {
-                if let Some(open) = open(&mut faults, fault) {
-                    open.healed = Some(event.t);
-                }
-            }
-            _ => {}
-        }
-    }
-    faults
-}
-
-fn open<'a>(faults: &'a mut [FaultTimes], name: &str) -> Option<&'a mut FaultTimes> {
-    let mut open = faults.iter_mut().rev();
-    open.find(|fault| fault.name == name && fault.healed.is_none())
 }
 
 /// The windows of fault `index`; `after` only when it has healed.

@@ -1,0 +1,43 @@
+//! Checks: from a run to pass, fail or inconclusive, each with what was seen and how it was worked
+//! out. Pure.
+//!
+//! One function of [`crate::expr::FUNCTIONS`] per file, in [`function`]; [`scope`] is what they share:
+//! who is meant, and when. Owns windows and verdicts. Must not know who reports, or where a run is
+//! kept.
+//!
+//! Every value is a range, from the least to the most that it can have been. It is one point where all
+//! is known, open upwards where the run ended first (no recovery until the end), and wider where the
+//! host stood still ([`stall`]). A comparison that some of the range meets and some does not is
+//! inconclusive.
+
+mod answer;
+mod function;
+mod growth;
+mod logic;
+mod result;
+mod scope;
+mod stall;
+mod view;
+mod window;
+
+pub use logic::Judgement;
+pub use result::{CheckResult, Observed};
+pub use view::{Life, LifeEvent, View};
+pub use window::{FaultTimes, Frame, Kind, Window, windows};
+
+use crate::lab::Check;
+
+/// What `check` says of a run.
+pub fn evaluate(check: &Check, view: &View<'_>) -> CheckResult {
+    match crate::expr::parse(&check.expect) {
+        Ok(expr) => result::judged(check, &expr, view),
+        // The lab's loader has understood it; a record may come from another netlab.
+        Err(mistakes) => {
+            let why = mistakes.into_iter().next().map(|mistake| mistake.message);
+            result::unknown(check, why.unwrap_or_default())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! Who is meant, and when: the nodes and windows of a function in a check.
+
+use super::view::View;
+use super::window::{Kind, Window, windows};
+use crate::expr::{Argument, Call, Moment, Window as Said};
+use crate::id::NodeIndex;
+use crate::lab::Check;
+use crate::metrics::{LatencyRow, SampleRow, Stats};
+use netlab_protocol::latency::{Op, SLOT_NS};
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// What a function looks at.
+#[derive(Debug)]
+pub struct Scope<'r> {
+    /// The run.
+    pub view: &'r View<'r>,
+    /// The nodes that are named; none: all.
+    nodes: Option<BTreeSet<NodeIndex>>,
+    /// Writes or reads only.
+    writes: Option<bool>,
+    /// When.
+    pub windows: Vec<Window>,
+}
+
+impl<'r> Scope<'r> {
+    /// The scope of a call.
+    ///
+    /// # Errors
+    /// Why there is no such window in this run.
+    pub fn new(call: &Call, check: &Check, view: &'r View<'r>) -> Result<Scope<'r>, String> {
+        let nodes = call.nodes().and_then(|(text, _)| check.nodes.get(text));
+        let writes = match call.argument("op") {
+            Some(Argument::IsWrite(writes)) => Some(*writes),
+            _ => None,
+        };
+        Ok(Scope {
+            view,
+            nodes: nodes.map(|nodes| nodes.iter().copied().collect()),
+            writes,
+            windows: windows_of(call, view)?,
+        })
+    }
+
+    /// The same nodes at other times.
+    pub fn at(&self, windows: Vec<Window>) -> Scope<'r> {
+        Scope {
+            view: self.view,
+            nodes: self.nodes.clone(),
+            writes: self.writes,
+            windows,
+        }
+    }
+
+    /// All nodes at the same times.
+    pub fn of_all(&self) -> Scope<'r> {
+        Scope {
+            nodes: None,
+            ..self.at(self.windows.clone())
+        }
+    }
+
+    /// Whether a node is meant.
+    pub fn means(&self, node: NodeIndex) -> bool {
+        self.nodes
+            .as_ref()
+            .is_none_or(|nodes| nodes.contains(&node))
+    }
+
+    /// Whether the slot that begins at `t` belongs to a window.
+    pub fn holds(&self, t: i64) -> bool {
+        self.windows.iter().any(|window| window.holds(t))
+    }
+
+    /// Whether an instant lies in a window.
+    pub fn contains(&self, t: i64) -> bool {
+        let inside = |window: &Window| {
+            window.range.contains(&t) && !window.without.iter().any(|r| r.contains(&t))
+        };
+        self.windows.iter().any(inside)
+    }
+
+    /// Whether any of a stretch lies in a window.
+    pub fn touches(&self, from: i64, to: i64) -> bool {
+        let overlaps = |range: &Range<i64>| from < range.end && range.start < to;
+        self.windows.iter().any(|window| overlaps(&window.range))
+    }
+
+    /// Length of the whole slots of all windows.
+    pub fn seconds(&self) -> f64 {
+        let slots: usize = self.windows.iter().map(Window::slots).sum();
+        slots as f64 * SLOT_NS as f64 / 1e9
+    }
+
+    /// The requests of these nodes that were intended in the windows.
+    pub fn rows(&self) -> impl Iterator<Item = &'r LatencyRow> + '_ {
+        let wanted = move |row: &&LatencyRow| {
+            let is_write = matches!(row.op, Op::Write | Op::LocalWrite);
+            self.means(row.node)
+                && self.writes.is_none_or(|writes| writes == is_write)
+                && self.holds(row.t)
+        };
+        self.view.latency.iter().filter(wanted)
+    }
+
+    /// The values of a metric that these nodes read within the windows.
+    pub fn samples<'s>(&'s self, metric: &'s str) -> impl Iterator<Item = &'r SampleRow> + 's {
+        let wanted = move |row: &&SampleRow| {
+            row.metric == metric && self.means(row.node) && self.contains(row.t)
+        };
+        self.view.samples.iter().filter(wanted)
+    }
+
+    /// The requests of [`Scope::rows`], added up.
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats::default();
+        self.rows().for_each(|row| stats.add(row));
+        stats
+    }
+}
+
+/// `share=95%`, or what it is unless said.
+pub fn share(call: &Call, name: &str, default: f64) -> f64 {
+    match call.argument(name) {
+        Some(Argument::Share(share)) => *share,
+        _ => default,
+    }
+}
+
+fn windows_of(call: &Call, view: &View<'_>) -> Result<Vec<Window>, String> {
+    let frame = &view.frame;
+    let window = |range: Range<i64>| Window {
+        kind: Kind::Whole,
+        range,
+        without: frame.blind.clone(),
+    };
+    match &call.window {
+        None => Ok(vec![window(frame.warmup..frame.end)]),
+        Some(Said::Between(from, to)) => {
+            let at = |seconds: f64| frame.warmup + (seconds * 1e9) as i64;
+            Ok(vec![window(at(*from)..at(*to).min(frame.end))])
+        }
+        Some(Said::Of(moment, fault, _)) => beside(*moment, fault, view),
+    }
+}
+
+/// The windows beside every occurrence of a fault; before it only those ahead of the first.
+fn beside(moment: Moment, fault: &str, view: &View<'_>) -> Result<Vec<Window>, String> {
+    let kind = match moment {
+        Moment::Before => Kind::Before,
+        Moment::During => Kind::During,
+        Moment::After => Kind::After,
+    };
+    let occurrences = occurrences(fault, view);
+    if occurrences.is_empty() {
+        return Err(format!("{fault} was never in effect"));
+    }
+    let of = |at: &usize| windows(&view.faults, *at, &view.frame);
+    let mut found: Vec<Window> = occurrences.iter().flat_map(of).collect();
+    found.retain(|window| window.kind == kind);
+    if kind == Kind::Before {
+        found.truncate(1);
+    }
+    if found.is_empty() {
+        return Err(format!("{fault} did not heal before the end"));
+    }
+    Ok(found)
+}
+
+/// Where a fault stands among those that came into effect.
+pub fn occurrences(fault: &str, view: &View<'_>) -> Vec<usize> {
+    let all = view.faults.iter().enumerate();
+    all.filter(|(_, one)| one.name == fault)
+        .map(|(at, _)| at)
+        .collect()
+}

@@ -1,0 +1,361 @@
+//! Every function of the table: a check of it that passes, one that fails, one that is inconclusive.
+
+use super::*;
+use crate::expr::FUNCTIONS;
+use crate::id::NodeIndex;
+use crate::lab::Lab;
+use crate::metrics::{LatencyRow, SampleRow};
+use crate::spec::{LoadOptions, Source};
+use netlab_protocol::latency::{Op, Outcome, SLOT_NS};
+
+const MS: i64 = 1_000_000;
+const S: i64 = 1_000 * MS;
+
+/// Two clients (nodes 1 and 2) of a server (node 0), with these checks.
+fn lab(checks: &[(&str, &str)]) -> Lab {
+    let checks = checks.iter();
+    let checks: String = checks.map(|(n, e)| format!("  {n}: '{e}'\n")).collect();
+    let text = format!(
+        "name: t
+nodes:
+  server: {{ role: server }}
+  client: {{ role: client, count: 2, load: {{ target: server, rate: 10/s }} }}
+scenario:
+  warmup: 2s
+  duration: 20s
+  faults:
+    loss: {{ at: 5s, for: 5s, kill: server }}
+    never: {{ at: 19s, for: 1s, pause: server }}
+checks:
+{checks}"
+    );
+    let name = "t.yaml".to_owned();
+    let loaded = crate::lab::load(&Source { name, text }, &LoadOptions::default());
+    loaded.unwrap_or_else(|errors| panic!("{errors}")).lab
+}
+
+/// The server is lost from 7 s to 12 s of the run (5 s to 10 s of the scenario), back at 13 s.
+fn loss() -> FaultTimes {
+    FaultTimes {
+        name: "loss".into(),
+        kind: "kill".into(),
+        target: "server".into(),
+        due: 7 * S,
+        requested: 7 * S,
+        began: 7 * S,
+        heal_due: Some(12 * S),
+        heal_started: Some(12 * S),
+        healed: Some(13 * S),
+    }
+}
+
+fn row(slot: i64, node: u32, outcome: Outcome, us: u64, count: u64) -> LatencyRow {
+    LatencyRow {
+        t: slot * SLOT_NS as i64,
+        node: NodeIndex(node),
+        op: if node == 1 { Op::Read } else { Op::Write },
+        outcome,
+        le_us: us,
+        count,
+    }
+}
+
+/// Client 1 reads and client 2 writes, 10 requests in each slot; the loss costs all of them until 1 s
+/// after the begin of the heal. Reads take 10 ms, writes 20 ms.
+fn latency() -> Vec<LatencyRow> {
+    let slots = (0..220).flat_map(|slot| {
+        let lost = (70..130).contains(&slot);
+        let outcome = if lost { Outcome::Timeout } else { Outcome::Ok };
+        [
+            row(slot, 1, outcome, 10_000, 10),
+            row(slot, 2, outcome, 20_000, 10),
+        ]
+    });
+    slots.collect()
+}
+
+fn sample(t: i64, node: u32, metric: &str, value: f64) -> SampleRow {
+    SampleRow {
+        t,
+        node: NodeIndex(node),
+        metric: metric.into(),
+        labels: String::new(),
+        value,
+    }
+}
+
+/// A sample of each metric every second.
+fn samples() -> Vec<SampleRow> {
+    let each = (0..=22).flat_map(|second| {
+        let (t, n) = (second * S, second as f64);
+        // The server's counters begin anew after its loss.
+        let served = if second < 13 {
+            200.0 * n
+        } else {
+            200.0 * (n - 13.0)
+        };
+        let lost = if second < 14 { 0.0 } else { 3.0 };
+        [
+            sample(t, 0, "queue_length", n),
+            sample(t, 0, "requests_served_total", served),
+            sample(t, 1, "bytes_sent_total", 1_000.0 * n),
+            sample(t, 1, "bytes_received_total", 9_000.0 * n),
+            sample(t, 1, "reads_checked_total", 10.0 * n),
+            sample(t, 1, "reads_stale_total", lost),
+            sample(t, 2, "writes_checked_total", 10.0 * n),
+            sample(t, 2, "writes_lost_total", lost),
+            sample(t, 1, "writes_checked_total", 0.0),
+            sample(t, 1, "writes_lost_total", 0.0),
+        ]
+    });
+    each.collect()
+}
+
+fn lives() -> Vec<Life> {
+    let life = |t, node, what| Life {
+        t,
+        node: NodeIndex(node),
+        what,
+    };
+    vec![
+        life(-S, 0, LifeEvent::Wired),
+        life(7 * S, 0, LifeEvent::Died { wanted: true }),
+        life(13 * S, 0, LifeEvent::Wired),
+        life(20 * S, 2, LifeEvent::Died { wanted: false }),
+    ]
+}
+
+/// What a check says of that run, with these samples besides.
+fn judged_with(expect: &str, more: &[SampleRow]) -> CheckResult {
+    let lab = lab(&[("it", expect)]);
+    let (latency, mut samples) = (latency(), samples());
+    samples.extend_from_slice(more);
+    let view = View {
+        lab: &lab,
+        frame: Frame {
+            warmup: 2 * S,
+            end: 22 * S,
+            blind: Vec::new(),
+        },
+        faults: vec![loss()],
+        lives: lives(),
+        latency: &latency,
+        samples: &samples,
+    };
+    evaluate(&lab.checks[0], &view)
+}
+
+fn judged(expect: &str) -> CheckResult {
+    judged_with(expect, &[])
+}
+
+/// Of each function: what passes, what fails, what is inconclusive, and what the first one saw.
+const CASES: &[(&str, &str, &str, &str)] = &[
+    // 50 of 200 slots and the 10 until the return are down.
+    (
+        "availability(client) == 70%",
+        "availability(client) > 90%",
+        "availability(client, during=never) > 1%",
+        "70%",
+    ),
+    (
+        "budget_used(50%) == 60%",
+        "budget_used(99%) <= 100%",
+        "budget_used(99%, during=never) <= 100%",
+        "60%",
+    ),
+    // 20 s of 10 kB each second, for 200 requests … of 4000.
+    (
+        "bytes_per_request(client-1) == 100B",
+        "bytes_per_request(client-1) > 100B",
+        "bytes_per_request(client-2) < 1kB",
+        "100B",
+    ),
+    (
+        "crashes() == 1",
+        "crashes() == 0",
+        "crashes(during=never) == 0",
+        "1",
+    ),
+    (
+        "downtime() == 6s",
+        "downtime() < 1s",
+        "downtime(after=never) < 1s",
+        "6s",
+    ),
+    (
+        "errors(timeout) == 1200",
+        "errors(client, timeout) == 0",
+        "errors(during=never) == 0",
+        "1200",
+    ),
+    (
+        "latency(client-1, p99) <= 10ms",
+        "latency(p99) < 20ms",
+        "latency(during=loss) < 1s",
+        "10ms",
+    ),
+    (
+        "lost_writes(client) == 3",
+        "lost_writes(client) == 0",
+        "lost_writes(client-1) == 0",
+        "3",
+    ),
+    // 200 a second served, 5 s not; and the server forgets what it had served.
+    (
+        "messages_per_request(between=1s..4s) == 1",
+        "messages_per_request(between=1s..4s) < 1",
+        "messages_per_request(during=never) < 2",
+        "1",
+    ),
+    (
+        "metric(\"queue_length\", max) == 21",
+        "metric(\"queue_length\", mean) < 10",
+        "metric(\"keys_held\", last) == 0",
+        "21",
+    ),
+    (
+        "recovery(loss) == 1s",
+        "recovery(loss) < 1s",
+        "recovery(never) < 1s",
+        "1s",
+    ),
+    (
+        "requests(client-1) == 2000",
+        "requests(write) < 1000",
+        "requests(during=never) > 0",
+        "2000",
+    ),
+    (
+        "restarts(server) == 1",
+        "restarts() == 0",
+        "restarts(during=never) == 0",
+        "1",
+    ),
+    (
+        "stale_reads(client) == 3",
+        "stale_reads() == 0",
+        "stale_reads(client-2) == 0",
+        "3",
+    ),
+    (
+        "success(client, before=loss) == 100%",
+        "success(during=loss) > 0%",
+        "success(after=never) > 0%",
+        "100%",
+    ),
+    (
+        "throughput(after=loss) == 200/s",
+        "throughput() > 199/s",
+        "throughput(during=never) > 0/s",
+        "200/s",
+    ),
+];
+
+#[test]
+fn each_function_passes_fails_and_is_inconclusive() {
+    for (passes, fails, open, seen) in CASES {
+        let result = judged(passes);
+        assert_eq!(result.verdict, Judgement::Pass, "{result:#?}");
+        assert_eq!(result.observed[0].text, *seen, "{result:#?}");
+        assert!(!result.observed[0].how.is_empty(), "{result:#?}");
+        let result = judged(fails);
+        assert_eq!(result.verdict, Judgement::Fail, "{result:#?}");
+        let result = judged(open);
+        assert_eq!(result.verdict, Judgement::Inconclusive, "{result:#?}");
+        assert_eq!(result.observed[0].text, "–", "{result:#?}");
+        assert!(!result.observed[0].how.is_empty(), "{result:#?}");
+    }
+}
+
+#[test]
+fn no_function_is_left_out() {
+    let name = |text: &str| text.split('(').next().unwrap().to_owned();
+    let tested: Vec<String> = CASES.iter().map(|case| name(case.0)).collect();
+    let all: Vec<&str> = FUNCTIONS.iter().map(|function| function.name).collect();
+    assert_eq!(tested, all);
+}
+
+#[test]
+fn what_is_open_may_be_decided_by_what_stands_beside_it() {
+    let open = "success(during=never) > 1%";
+    let verdict = |text: &str| judged(text).verdict;
+    assert_eq!(
+        verdict(&format!("{open} and crashes() == 0")),
+        Judgement::Fail
+    );
+    assert_eq!(
+        verdict(&format!("{open} or crashes() == 1")),
+        Judgement::Pass
+    );
+    assert_eq!(verdict(&format!("not {open}")), Judgement::Inconclusive);
+    assert_eq!(
+        judged(&format!("{open} or crashes() == 1")).observed.len(),
+        2
+    );
+}
+
+#[test]
+fn windows_are_those_of_the_fault() {
+    let windows = |text: &str| judged(text).observed[0].windows.clone();
+    assert_eq!(windows("success(before=loss) > 1%"), [(2 * S, 7 * S)]);
+    assert_eq!(windows("success(during=loss) > 1%"), [(7 * S, 12 * S)]);
+    assert_eq!(windows("success(after=loss) > 1%"), [(13 * S, 22 * S)]);
+    assert_eq!(windows("success(between=1s..2s) > 1%"), [(3 * S, 4 * S)]);
+    assert_eq!(windows("success() > 1%"), [(2 * S, 22 * S)]);
+}
+
+#[test]
+fn a_service_that_does_not_come_back_fails_as_far_as_the_run_went() {
+    // Nothing but timeouts after the loss, in the second half of the run.
+    let lab = lab(&[
+        ("it", "recovery(loss) < 2s"),
+        ("long", "recovery(loss) < 1min"),
+    ]);
+    let mut latency = latency();
+    latency.retain(|row| row.t < 130 * SLOT_NS as i64);
+    latency.extend((130..220).map(|slot| row(slot, 1, Outcome::Timeout, 1, 20)));
+    let view = View {
+        lab: &lab,
+        frame: Frame {
+            warmup: 2 * S,
+            end: 22 * S,
+            blind: Vec::new(),
+        },
+        faults: vec![loss()],
+        lives: Vec::new(),
+        latency: &latency,
+        samples: &[],
+    };
+    let short = evaluate(&lab.checks[0], &view);
+    assert_eq!(
+        (short.verdict, short.observed[0].text.as_str()),
+        (Judgement::Fail, "≥ 9s")
+    );
+    assert_eq!(short.observed[0].high, None);
+    assert_eq!(
+        evaluate(&lab.checks[1], &view).verdict,
+        Judgement::Inconclusive
+    );
+}
+
+/// The host gate: what the host's stalls can have turned over is inconclusive, all else stands.
+#[test]
+fn a_host_that_stood_still_makes_inconclusive_what_it_can_have_turned_over() {
+    let stalls = [sample(15 * S, 0, "timer_lag_seconds", 2.0)];
+    let verdict = |text: &str| judged_with(text, &stalls).verdict;
+    // 2 s of 20 s: the share had been up to 10 % better, the downtime up to 2 s shorter.
+    assert_eq!(verdict("success() > 75%"), Judgement::Inconclusive);
+    assert_eq!(verdict("success() > 85%"), Judgement::Fail);
+    assert_eq!(verdict("downtime() < 5s"), Judgement::Inconclusive);
+    assert_eq!(verdict("downtime() < 3s"), Judgement::Fail);
+    assert_eq!(verdict("latency(p99) < 20ms"), Judgement::Fail);
+    assert_eq!(verdict("latency(p50) < 20ms"), Judgement::Pass);
+    // It does not touch other windows, nor what no stall changes.
+    assert_eq!(verdict("success(before=loss) > 99%"), Judgement::Pass);
+    assert_eq!(verdict("lost_writes() == 0"), Judgement::Fail);
+    let said = judged_with("success() > 75%", &stalls).observed[0]
+        .how
+        .clone();
+    assert!(said.contains("the host stood still for 2.0 s"), "{said}");
+}

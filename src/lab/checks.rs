@@ -1,0 +1,155 @@
+//! What the names in checks stand for.
+
+use super::model::Check;
+use super::roster::Roster;
+use crate::expr::Window;
+use crate::id::NodeIndex;
+use crate::spec::{CheckSpec, Diagnostic, ProgramSpec, Selection};
+use crate::words;
+use std::collections::BTreeMap;
+
+/// The checks; none when something was reported.
+pub(super) fn checks(roster: &Roster<'_>, reports: &mut Vec<Diagnostic>) -> Option<Vec<Check>> {
+    let specs = &roster.topology.checks;
+    if let (Some(first), None) = (specs.first(), &roster.topology.scenario) {
+        let message = "checks are worked out when a scenario is over, and there is none";
+        reports.push(
+            Diagnostic::warning("no-scenario", message)
+                .at(first.name.span, "")
+                .help("say how long it lasts: `scenario: { duration: 60s }`"),
+        );
+    }
+    let checks: Vec<_> = specs.iter().map(|c| check(roster, c, reports)).collect();
+    checks.into_iter().collect()
+}
+
+fn check(roster: &Roster<'_>, spec: &CheckSpec, reports: &mut Vec<Diagnostic>) -> Option<Check> {
+    let mut complete = faults_are_there(roster, spec, reports);
+    complete &= windows_are_there(roster, spec, reports);
+    let mut nodes = BTreeMap::new();
+    for (text, selection) in &spec.selections {
+        match roster.select(selection, "a check", reports) {
+            Some(found) => {
+                nodes.insert(text.clone(), found);
+            }
+            None => complete = false,
+        }
+    }
+    complete &= somebody_asks(roster, spec, &nodes, reports);
+    complete.then(|| Check {
+        name: spec.name.value.clone(),
+        expect: spec.expect.value.clone(),
+        abort: spec.abort,
+        nodes,
+    })
+}
+
+fn faults_are_there(roster: &Roster<'_>, spec: &CheckSpec, reports: &mut Vec<Diagnostic>) -> bool {
+    let scenario = roster.topology.scenario.iter();
+    let names = scenario.flat_map(|scenario| &scenario.fault_names);
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    let mut complete = true;
+    for fault in &spec.faults {
+        let name = fault.value.as_str();
+        if names.contains(&name) {
+            continue;
+        }
+        complete = false;
+        let help = match names.as_slice() {
+            [] => "the scenario has no faults".to_owned(),
+            _ => words::known("faults", name, names.iter().copied()),
+        };
+        let message = format!("a check refers to the fault `{name}`, which is not defined");
+        reports.push(
+            Diagnostic::error("unknown-fault", message)
+                .at(fault.span, "")
+                .help(help),
+        );
+    }
+    complete
+}
+
+fn windows_are_there(roster: &Roster<'_>, spec: &CheckSpec, reports: &mut Vec<Diagnostic>) -> bool {
+    let scenario = roster.topology.scenario.as_ref();
+    let Some(duration) = scenario.and_then(|scenario| scenario.duration.as_ref()) else {
+        return true;
+    };
+    let end = duration.value.as_secs_f64();
+    let late = |window: &Window| matches!(window, Window::Between(_, to) if *to > end);
+    let mut windows = spec
+        .expr
+        .calls()
+        .into_iter()
+        .filter_map(|c| c.window.as_ref());
+    let found = windows.any(late);
+    if found {
+        let message = "a check looks at times after the end of the scenario";
+        reports.push(
+            Diagnostic::error("bad-value", message)
+                .at(spec.expect.span, "")
+                .at(duration.span, "the end"),
+        );
+    }
+    !found
+}
+
+/// Reports functions of requests that look at nodes which never ask.
+fn somebody_asks(
+    roster: &Roster<'_>,
+    spec: &CheckSpec,
+    nodes: &BTreeMap<String, Vec<NodeIndex>>,
+    reports: &mut Vec<Diagnostic>,
+) -> bool {
+    let asks = |node: &NodeIndex| asks(roster, *node);
+    let mut complete = true;
+    for call in spec
+        .expr
+        .calls()
+        .into_iter()
+        .filter(|call| call.function.asks)
+    {
+        let Some((text, selected)) = call.nodes().and_then(|(t, _)| Some((t, nodes.get(t)?)))
+        else {
+            continue;
+        };
+        if selected.iter().any(asks) {
+            continue;
+        }
+        complete = false;
+        let mut selections = spec.selections.iter();
+        let selection = selections.find(|(other, _)| other == text);
+        let span = selection.map_or(spec.expect.span, |(_, s): &(String, Selection)| s.span);
+        let message = format!(
+            "`{}` looks at those who ask, and `{text}` asks nothing",
+            call.function.name
+        );
+        let groups = roster.topology.nodes.iter();
+        let asking = groups.filter(|node| has_load(node.program.as_ref()));
+        let asking: Vec<&str> = asking.map(|node| node.name.value.as_str()).collect();
+        let help = match asking.as_slice() {
+            [] => "no node of this lab sends requests".to_owned(),
+            all => format!("who asks: {}", words::list(all.iter().copied())),
+        };
+        reports.push(
+            Diagnostic::error("asks-nothing", message)
+                .at(span, "")
+                .help(help),
+        );
+    }
+    complete
+}
+
+fn asks(roster: &Roster<'_>, node: NodeIndex) -> bool {
+    let member = roster.members.get(node.at());
+    member.is_some_and(|member| has_load(member.spec.program.as_ref()))
+}
+
+fn has_load(program: Option<&ProgramSpec>) -> bool {
+    match program {
+        Some(ProgramSpec::Client { .. }) => true,
+        Some(ProgramSpec::Peer { load, .. }) => load.is_some(),
+        Some(ProgramSpec::Server { .. } | ProgramSpec::Image { .. }) => false,
+        // What could not be read was reported.
+        None => true,
+    }
+}

@@ -1,0 +1,103 @@
+//! A run as checks and reports look at it: when what happened, out of its events.
+//!
+//! Must not judge.
+
+use super::Run;
+use super::event::{Event, What};
+use crate::check::{FaultTimes, Frame, Life, LifeEvent, View};
+use crate::id::NodeIndex;
+
+/// The run as checks look at it.
+pub fn view(run: &Run) -> View<'_> {
+    View {
+        lab: &run.lab,
+        frame: frame(&run.events),
+        faults: faults(&run.events),
+        lives: lives(run),
+        latency: &run.latency,
+        samples: &run.samples,
+    }
+}
+
+/// Deaths and returns of nodes.
+fn lives(run: &Run) -> Vec<Life> {
+    let life = |event: &Event| {
+        let (name, what) = match &event.what {
+            What::NodeDied { node, fault, .. } => {
+                let wanted = fault.is_some();
+                (node, LifeEvent::Died { wanted })
+            }
+            What::NodeWired { node } => (node, LifeEvent::Wired),
+            _ => return None,
+        };
+        let mut nodes = run.lab.nodes.iter();
+        let at = nodes.position(|node| node.name.as_str() == name)?;
+        Some(Life {
+            t: event.t,
+            node: NodeIndex(at as u32),
+            what,
+        })
+    };
+    run.events.iter().filter_map(life).collect()
+}
+
+/// The frame that the events tell.
+pub fn frame(events: &[Event]) -> Frame {
+    let mut frame = Frame::default();
+    let mut planned = None;
+    for event in events {
+        frame.end = frame.end.max(event.t);
+        match &event.what {
+            What::RunStarted { warmup, end, .. } => (frame.warmup, planned) = (*warmup, *end),
+            What::AgentResumed { from } => frame.blind.push(*from..event.t),
+            _ => {}
+        }
+    }
+    if let Some(planned) = planned {
+        frame.end = frame.end.min(planned);
+    }
+    frame
+}
+
+/// All faults that came into effect, in that order.
+pub fn faults(events: &[Event]) -> Vec<FaultTimes> {
+    let mut faults: Vec<FaultTimes> = Vec::new();
+    for event in events {
+        match &event.what {
+            What::FaultBegan {
+                fault,
+                kind,
+                target,
+                due,
+                requested,
+            } => faults.push(FaultTimes {
+                name: fault.clone(),
+                kind: kind.clone(),
+                target: target.clone(),
+                due: *due,
+                requested: *requested,
+                began: event.t,
+                heal_due: None,
+                heal_started: None,
+                healed: None,
+            }),
+            What::HealStarted { fault, due } => {
+                if let Some(open) = open(&mut faults, fault) {
+                    (open.heal_due, open.heal_started) = (Some(*due), Some(event.t));
+                }
+            }
+            What::FaultHealed { fault } => {
+                if let Some(open) = open(&mut faults, fault) {
+                    open.healed = Some(event.t);
+                }
+            }
+            _ => {}
+        }
+    }
+    faults
+}
+
+fn open<'a>(faults: &'a mut [FaultTimes], name: &str) -> Option<&'a mut FaultTimes> {
+    let mut open = faults.iter_mut().rev();
+    open.find(|fault| fault.name == name && fault.healed.is_none())
+}
