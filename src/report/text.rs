@@ -88,7 +88,7 @@ pub fn checks(summary: &Summary, palette: Palette) -> String {
 }
 
 /// `latency(client) = 12ms: of 800 answers, 0.00 s to 5.00 s`
-fn seen(observed: &Observed, warmup: i64) -> String {
+pub(super) fn seen(observed: &Observed, warmup: i64) -> String {
     let window = match observed.windows.as_slice() {
         [] => String::new(),
         [(from, to)] => format!(", {} to {}", instant(from - warmup), instant(to - warmup)),

@@ -67,6 +67,7 @@ pub fn html(source: Source<'_>) -> Result<String, PageError> {
         story => values(&story::story(summary)),
         figure => (!roles.is_empty()).then(|| safe(figure.svg())),
         readings => safe(figures::readings(&roles)),
+        checks => values(&tables::checks(summary)),
         faults => values(&tables::faults(summary)),
         roles => values(&tables::whole(summary)),
         heat => heat::svg(run).map(safe),

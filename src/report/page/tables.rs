@@ -1,8 +1,10 @@
 //! Tables of the page, as values that the template lays out.
 
+use crate::check::{CheckResult, Judgement};
 use crate::record::Run;
 use crate::report::quantity::{NONE, instant, latency, length, share};
 use crate::report::summary::{FaultSummary, RoleSummary, Summary, WindowSummary};
+use crate::report::text;
 use serde::Serialize;
 
 /// A fault with its tables.
@@ -32,6 +34,41 @@ struct Row {
     p99: String,
     rate: String,
     failed: String,
+}
+
+/// A check with what was seen of it.
+#[derive(Debug, Serialize)]
+pub(super) struct Check {
+    name: String,
+    mark: &'static str,
+    class: &'static str,
+    verdict: &'static str,
+    expect: String,
+    seen: Vec<String>,
+}
+
+/// All checks in the file's order.
+pub(super) fn checks(summary: &Summary) -> Vec<Check> {
+    let one = |check: &CheckResult| {
+        let (mark, class, verdict) = match check.verdict {
+            Judgement::Pass => ("✓", "good", "pass"),
+            Judgement::Fail => ("✗", "bad", "fail"),
+            Judgement::Inconclusive => ("?", "warn", "inconclusive"),
+        };
+        let seen = check
+            .observed
+            .iter()
+            .map(|one| text::seen(one, summary.warmup));
+        Check {
+            name: check.name.to_string(),
+            mark,
+            class,
+            verdict,
+            expect: check.expect.to_string(),
+            seen: seen.collect(),
+        }
+    };
+    summary.checks.iter().map(one).collect()
 }
 
 /// All faults in the order in which they came into effect.

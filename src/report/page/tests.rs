@@ -119,3 +119,26 @@ fn runs_are_drawn_beside_each_other_with_their_differences() {
         assert!(page.contains(told), "no {told:?} in {page}");
     }
 }
+
+#[test]
+fn checks_are_shown_with_what_was_seen() {
+    let run = server_loss();
+    let mut summary = Summary::new(&run);
+    summary.checks = vec![crate::check::CheckResult {
+        name: "it <is> felt".into(),
+        expect: "success(client) < 5%".into(),
+        verdict: crate::check::Judgement::Fail,
+        observed: Vec::new(),
+    }];
+    let source = Source {
+        run: &run,
+        summary: &summary,
+        topology: None,
+    };
+    let page = html(source).unwrap();
+    assert!(
+        page.contains("it &lt;is&gt; felt<br><code>success(client) &lt; 5%</code>"),
+        "{page}"
+    );
+    assert!(page.contains("<td class=\"bad\" title=\"fail\">✗</td>"));
+}
