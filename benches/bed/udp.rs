@@ -144,3 +144,45 @@ pub fn round_trips(
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     (0..count).map(turn).collect()
 }
+
+/// Offers `rate` bits of IP packets per second for `time`, in blocks that the kernel segments, so that sending costs
+/// little: bits per second that were offered, and that arrived.
+pub fn overload([a, b]: [&Namespace; 2], to: NodeIndex, rate: f64, time: Duration) -> (f64, f64) {
+    let socket = receiver(b, 950);
+    socket
+        .set_read_timeout(Some(Duration::from_millis(500)))
+        .unwrap();
+    let sender = a.udp(950);
+    setsockopt(&sender, sockopt::UdpGsoSegment, &(FULL as i32)).unwrap();
+    let sending = std::thread::spawn(move || offer(&sender, to, rate, time));
+    let (mut bytes, mut packets, mut first, mut last) = ([0; 2048], 0_u64, 0, 0);
+    loop {
+        match socket.recv(&mut bytes) {
+            Ok(_) => {
+                last = now();
+                first = if packets == 0 { last } else { first };
+                packets += 1;
+            }
+            Err(_) if sending.is_finished() => break,
+            Err(_) => {}
+        }
+    }
+    let bits = ((FULL + HEADERS) * 8) as f64;
+    let arrived = packets.saturating_sub(1) as f64 * bits * 1e9 / (last - first).max(1) as f64;
+    (sending.join().unwrap(), arrived)
+}
+
+/// Blocks of about a quarter of a millisecond, of 1 to 40 datagrams.
+fn offer(socket: &UdpSocket, to: NodeIndex, rate: f64, time: Duration) -> f64 {
+    let bits = ((FULL + HEADERS) * 8) as f64;
+    let block = (rate / bits / 4000.0).clamp(1.0, 40.0) as usize;
+    let bytes = vec![0; block * FULL];
+    let target: SocketAddr = v4(to, 950);
+    let (begin, arrived) = (now(), AtomicU64::new(0));
+    let (pace, mut blocks) = (Pace::Even(rate / bits / block as f64), 0);
+    while now() - begin < time.as_nanos() as u64 {
+        wait(pace, begin, blocks, &arrived);
+        blocks += u64::from(socket.send_to(&bytes, target).is_ok());
+    }
+    (blocks * block as u64) as f64 * bits * 1e9 / (now() - begin) as f64
+}

@@ -38,6 +38,15 @@ const BATCH: usize = 32;
 /// polling: a halted virtual processor needs about that long to wake. Measured on a shared machine
 /// with two of them, median from due to the write: 49 to 66 µs with 20 µs, 0.4 to 13 µs with 60 µs.
 const EARLY_NS: u64 = 50_000;
+/// Where packets are due in such quick succession that the thread would poll from one to the next, it
+/// polls so long, then rests so long. Without rest a thread under SCHED_FIFO takes a whole processor,
+/// until the kernel gives the processor to others for 50 ms at a time. Measured at 1 Gbit/s on two
+/// cores with a load of 12 beside it, medians of five interleaved turns, in Mbit/s for UDP and TCP:
+/// without rest 981 and 859, resting 105 of 1,600 µs 988 and 974, 50 of 350 µs 992 and 984, 50 of
+/// 150 µs 998 and 973, never polling 859 and 955, SCHED_OTHER 448 and 451. At 1,000 packets a second,
+/// where it sleeps anyway, lag is the same with rest and without.
+const STRETCH_NS: u64 = 200_000;
+const REST_NS: u64 = 50_000;
 /// Sleeps end at least this often; everything that matters wakes the thread itself.
 const PATIENCE_MS: u16 = 1000;
 
@@ -58,6 +67,27 @@ pub(super) struct Worker {
     /// What the timer is set to.
     armed: Option<u64>,
     scratch: Frame,
+    awake: Awake,
+}
+
+/// How long the thread was awake without the rest that belongs to it.
+#[derive(Default)]
+struct Awake {
+    since: u64,
+}
+
+impl Awake {
+    /// The thread slept.
+    fn slept(&mut self, from: u64, until: u64) {
+        let worth = until.saturating_sub(from) * (1 + STRETCH_NS / REST_NS);
+        // No more is made up for than one stretch.
+        let since = self.since.max(from.saturating_sub(STRETCH_NS));
+        self.since = until.min(since + worth);
+    }
+
+    fn needs_rest(&self, now: u64) -> bool {
+        now.saturating_sub(self.since) > STRETCH_NS
+    }
 }
 
 /// A device and the token under which epoll reports it. Every attachment has a token of its own, so
@@ -98,6 +128,7 @@ impl Worker {
             wake,
             armed: None,
             scratch: Frame::large(),
+            awake: Awake::default(),
         })
     }
 
@@ -108,11 +139,7 @@ impl Worker {
         while !self.stop {
             self.deliver();
             let timeout = self.sleep_until()?;
-            let count = match self.epoll.wait(&mut events, timeout) {
-                Ok(count) => count,
-                Err(Errno::EINTR) => 0,
-                Err(error) => return Err(error),
-            };
+            let count = self.wait(&mut events, timeout)?;
             for event in &events[..count] {
                 match event.data() {
                     TIMER => {
@@ -132,13 +159,30 @@ impl Worker {
         Ok(())
     }
 
-    /// Sets the timer for the next packet; returns how long epoll may sleep.
+    /// How many descriptors are ready.
+    fn wait(&mut self, events: &mut [EpollEvent], timeout: u16) -> nix::Result<usize> {
+        let before = sys::now();
+        let ready = match self.epoll.wait(events, timeout) {
+            Err(Errno::EINTR) => Ok(0),
+            other => other,
+        };
+        if timeout > 0 {
+            self.awake.slept(before, sys::now());
+        }
+        ready
+    }
+
+    /// Sets the timer for the next packet; returns how long epoll may sleep. Rests when that is due.
     fn sleep_until(&mut self) -> nix::Result<u16> {
         let Some(due) = self.switch.next_due() else {
             return Ok(PATIENCE_MS);
         };
-        let at = due.saturating_sub(EARLY_NS);
-        if at <= sys::now() {
+        let (at, now) = (due.saturating_sub(EARLY_NS), sys::now());
+        if at <= now {
+            if due > now && self.awake.needs_rest(now) {
+                std::thread::sleep(Duration::from_nanos(REST_NS));
+                self.awake.slept(now, sys::now());
+            }
             return Ok(0);
         }
         // Set for an earlier time: it wakes for nothing once, which is cheaper than setting it.
