@@ -10,7 +10,7 @@ full:
 
 # Figures: up and down against the engine's floor, the fabric against a bare veth pair.
 bench:
-    cargo bench --bench updown --bench fabric
+    cargo bench --bench updown --bench fabric --bench accuracy
 
 # Rewrite the goldens after a wanted change; read the diff.
 goldens:

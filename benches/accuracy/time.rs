@@ -51,7 +51,7 @@ pub fn delays() {
 
 /// Kolmogorov and Smirnov's distance between what an application sees and what is declared.
 pub fn jitter() {
-    let (delay, jitter) = (50.0, 10.0);
+    let (delay, jitter) = (200.0, 40.0);
     let uniform: fn(f64) -> f64 = |x| ((x + 1.0) / 2.0).clamp(0.0, 1.0);
     // Shape 3, moved to mean 0, in units of the standard deviation.
     let pareto: fn(f64) -> f64 = |x| 1.0 - (x * 0.75_f64.sqrt() + 1.5).max(1.0).powi(-3);
@@ -61,16 +61,16 @@ pub fn jitter() {
         ("pareto", Distribution::Pareto, pareto),
     ] {
         let link = LinkProperties {
-            jitter: Duration::from_millis(10),
+            jitter: Duration::from_millis(40),
             distribution,
-            ..delayed(50)
+            ..delayed(200)
         };
-        let (_, seen) = sample(link, 4000, 2.0 * PACE);
+        let (_, seen) = sample(link, 8000, 4.0 * PACE);
         let offsets: Vec<f64> = seen.iter().map(|s| (s.ms() - delay) / jitter).collect();
         let (distance, limit) = stats::kolmogorov(&offsets, cumulative);
         verdict(
             &format!("jitter, {name}"),
-            "50 ms ± 10 ms",
+            "200 ms ± 40 ms",
             &format!("distance {distance:.4} of {} delays", seen.len()),
             &format!("≤ {limit:.4}"),
             distance <= limit,

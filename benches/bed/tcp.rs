@@ -16,45 +16,11 @@ pub fn available(wanted: &[&'static str]) -> Vec<&'static str> {
 
 /// Bits per second that the receiver's application reads in `time`, after `warm`.
 pub fn throughput(
-    bed: [&Namespace; 2],
-    congestion: Option<&str>,
-    warm: Duration,
-    time: Duration,
-) -> f64 {
-    connected(bed, congestion, |stream| {
-        read_rate(stream, warm).unwrap();
-        read_rate(stream, time).unwrap()
-    })
-}
-
-/// Bits of IP packets per second that the receiver's device takes meanwhile.
-pub fn wire_rate(
     [a, b]: [&Namespace; 2],
     congestion: Option<&str>,
     warm: Duration,
     time: Duration,
 ) -> f64 {
-    connected([a, b], congestion, |stream| {
-        read_rate(stream, warm).unwrap();
-        let (before, begin) = (taken(b), Instant::now());
-        read_rate(stream, time).unwrap();
-        (taken(b) - before) as f64 * 8.0 / begin.elapsed().as_secs_f64()
-    })
-}
-
-/// Bytes that `eth0` of a namespace received.
-fn taken(at: &Namespace) -> u64 {
-    let devices = at.run(|| std::fs::read_to_string("/proc/thread-self/net/dev").unwrap());
-    let numbers = devices.split("eth0:").nth(1).unwrap();
-    numbers.split_whitespace().next().unwrap().parse().unwrap()
-}
-
-/// Has `measure` read from a connection whose other end sends all it can.
-fn connected<T>(
-    [a, b]: [&Namespace; 2],
-    congestion: Option<&str>,
-    measure: impl FnOnce(&mut TcpStream) -> T,
-) -> T {
     let listener = b.run(|| TcpListener::bind(("::", 80)).unwrap());
     let target: SocketAddr = v4(B, 80);
     let mut stream = a.run(move || TcpStream::connect_timeout(&target, PATIENCE).unwrap());
@@ -66,10 +32,11 @@ fn connected<T>(
         while stream.write_all(&block).is_ok() {}
     });
     let (mut stream, _) = listener.accept().unwrap();
-    let measured = measure(&mut stream);
+    read_rate(&mut stream, warm).unwrap();
+    let rate = read_rate(&mut stream, time).unwrap();
     drop(stream);
     sender.join().unwrap();
-    measured
+    rate
 }
 
 /// Bits per second that are read from a connection in `time`.

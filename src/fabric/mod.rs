@@ -12,7 +12,7 @@
 //! | `map`, `ways` | places and addresses, and the way from one to another: pure |
 //! | `switch` | what becomes of packets: no device, no clock; with `frame` (buffers, schedule) |
 //! | `worker` | the loop over devices and timer |
-//! | `packet`, `harm`, `offload`, `resolver` | bytes of IP, wrong bits, super-packets and DNS: pure |
+//! | `packet`, `harm`, `offload`, `coalesce`, `resolver` | bytes of IP, wrong bits, super-packets and DNS: pure |
 //! | `counters` | what is counted |
 //! | `capture`, `pcapng` | packets into a file |
 //! | `forget` | path mtus that kernels have learned |
@@ -22,22 +22,25 @@
 //! it is written to the receiver's: never earlier than declared, later by what [`Fabric::lag`] says.
 //! On a way of several hops the next link begins when the one before was due to end.
 //!
-//! Measured on two cores with a load of 4 beside it (`cargo bench --bench fabric`):
-//! - a clean link adds about 15 µs to the 20 µs round trip of a veth pair;
-//! - a TCP connection has 0.52 to 0.68 of the veth pair's throughput (median of five turns; single
-//!   turns 0.37 to 1.01, 3 to 6 Gbit/s). The two copies in the forwarding thread are 7 % of the
-//!   samples of a profile: it is not what is busy;
-//! - where packets are looked at one by one, 115,000 to 156,000 packets/s (1.0 to 1.7 Gbit/s);
-//! - at a declared round trip of 4 ms the median is 4.2 to 4.3 ms and p99 7.7 to 11 ms, of which the
-//!   links have 2 × 2.3 ms at p99 (from read to write) and the lag 0.1 to 0.4 ms at p99.5. The rest is
-//!   the application: woken, the forwarding thread waited for a processor 0.10 ms at p99 and 0.25 ms
-//!   at p99.9, the thread that sends and measures 4.0 and 7.9 ms (`perf sched timehist`);
-//! - polling for 30 µs after each packet, with and without SCHED_FIFO, gave the same throughput
-//!   within the noise and a longer tail (lag p99.5 1.6 and 3.4 ms), SCHED_OTHER with nice −20 without
-//!   polling 3.7 ms: so the thread sleeps between packets, under SCHED_FIFO.
+//! Measured on two cores with compilers beside it (load 8 to 18; `cargo bench --bench fabric`). All of
+//! it varies with load; what is not said to be a range is a median of interleaved turns:
+//! - a clean link adds 13 to 16 µs to a veth pair's round trip of 13 to 20 µs, and after 4 ms of
+//!   silence, when caches are cold, 66 and 81 µs (turns 21 to 145) to 51 and 90 µs;
+//! - a TCP connection over a clean link has 0.5 to 1.0 of the veth pair's throughput under BBR (4 to 13 Gbit/s) and
+//!   0.4 to 0.9 under Reno (8 to 20 Gbit/s; it is what drives a veth pair to 30 and more). A super-packet of
+//!   64 KiB takes 3 to 5 µs to read and 7 to 11 µs to write, of which most is the receiver's TCP; the
+//!   thread sleeps half of the time, so what limits is the way from one sleeping thread to the next;
+//! - where packets are looked at one by one, but leave together, TCP has 10 Gbit/s (`worker/deliver`);
+//!   small datagrams pass at 50,000 to 200,000 a second, about as over the veth pair;
+//! - 200 nodes send each other datagrams, all pairs, and none is lost;
+//! - polling after each packet is worse: for 20 µs the round trip was 60 instead of 26 µs, for 60 µs
+//!   140 µs, and throughput the same within the noise: the application's thread waits for the processor
+//!   that polls. SCHED_OTHER with nice −20 has a lag p99 of 11 ms under load. So the thread sleeps between packets,
+//!   under SCHED_FIFO, and polls only where the next one is due at once ([`worker`]).
 
 pub mod capture;
 mod chance;
+mod coalesce;
 mod config;
 mod counters;
 mod forget;

@@ -17,14 +17,14 @@ pub(super) const PLAIN: [u8; HEAD] = [0; HEAD];
 /// Largest frame: the IPv4 maximum; Linux sends no larger ones without `BIG TCP`.
 pub(super) const FRAME: usize = HEAD + 65_536;
 
-const NEEDS_CHECKSUM: u8 = 1;
+pub(super) const NEEDS_CHECKSUM: u8 = 1;
 /// Flags that a kernel sets: the one above, and that the checksum was found right.
 const KNOWN: u8 = 3;
 /// Most segments of a frame: what fits into segments of 48 bytes, the least that Linux lets a receiver
 /// talk TCP down to (`tcp_min_snd_mss`). UDP has 128 at most.
 const MANY: usize = FRAME / 48 + 1;
-const TCP4: u8 = 1;
-const TCP6: u8 = 4;
+pub(super) const TCP4: u8 = 1;
+pub(super) const TCP6: u8 = 4;
 const UDP_L4: u8 = 5;
 const ECN: u8 = 0x80;
 const FIN_PSH: u8 = 0x09;
@@ -43,7 +43,8 @@ pub(super) struct Parts {
     length: usize,
 }
 
-fn ne16(bytes: &[u8], at: usize) -> usize {
+/// Two bytes at `at`, as the machine has them; 0 beyond the end.
+pub(super) fn ne16(bytes: &[u8], at: usize) -> usize {
     let pair = bytes.get(at..).and_then(|b| b.first_chunk::<2>());
     pair.map_or(0, |b| usize::from(u16::from_ne_bytes(*b)))
 }
@@ -174,7 +175,7 @@ impl Parts {
                 segment[transport + 4..transport + 6].copy_from_slice(&length.to_be_bytes());
             }
         }
-        let sum = packet::pseudo_sum(segment, transport, self.protocol);
+        let sum = packet::pseudo_sum(segment, segment.len() - transport, self.protocol);
         segment[field..field + 2].copy_from_slice(&sum.to_be_bytes());
         true
     }

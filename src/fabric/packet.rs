@@ -129,16 +129,30 @@ fn checksum_with_addresses(source: IpAddr, target: IpAddr, protocol: u8, payload
     }
 }
 
-/// The folded sum of the pseudo header of a TCP or UDP packet whose transport header is at `at`: what
-/// stands in the field of a checksum that is not finished.
-pub(super) fn pseudo_sum(packet: &[u8], at: usize, protocol: u8) -> u16 {
-    let addresses: &[u8] = match packet.first().map_or(0, |b| b >> 4) {
+/// The addresses of a packet, as in the pseudo header.
+fn addresses(packet: &[u8]) -> &[u8] {
+    match packet.first().map_or(0, |b| b >> 4) {
         4 => packet.get(12..20).unwrap_or_default(),
         _ => packet.get(8..40).unwrap_or_default(),
-    };
+    }
+}
+
+/// The checksum of a TCP or UDP packet whose field is zero and whose transport header is at `at`.
+pub(super) fn transport_checksum(packet: &[u8], at: usize, protocol: u8) -> u16 {
+    let payload = packet.get(at..).unwrap_or_default();
     // Every part of a pseudo header has an even length, so their order does not matter.
-    let length = (packet.len().saturating_sub(at) as u32).to_be_bytes();
-    !checksum(&[addresses, &length, &[0, protocol]])
+    let length = (payload.len() as u32).to_be_bytes();
+    match checksum(&[addresses(packet), &length, &[0, protocol], payload]) {
+        0 => 0xffff, // for UDP 0 would say "no checksum" (RFC 768), for TCP it is the same number
+        sum => sum,
+    }
+}
+
+/// The folded sum of the pseudo header that belongs to `length` bytes of TCP or UDP in `packet`: what
+/// stands in the field of a checksum that is not finished.
+pub(super) fn pseudo_sum(packet: &[u8], length: usize, protocol: u8) -> u16 {
+    let length = (length as u32).to_be_bytes();
+    !checksum(&[addresses(packet), &length, &[0, protocol]])
 }
 
 /// A checksum after the word `before` under it became `after` (RFC 1624 §3, equation 3).

@@ -91,6 +91,14 @@ impl Tun {
         nix::unistd::write(&self.fd, frame)
     }
 
+    /// Gives a frame in parts to the kernel.
+    ///
+    /// # Errors
+    /// Those of [`Tun::send`].
+    pub fn send_parts(&self, parts: &[io::IoSlice<'_>]) -> Result<usize, Errno> {
+        nix::sys::uio::writev(&self.fd, parts)
+    }
+
     /// The network namespace in which the device is now. Pins it until it is closed (Linux 5.0).
     ///
     /// # Errors
