@@ -10,12 +10,22 @@ pub fn delayed(delay: Duration, warm: Duration, time: Duration) -> Result<f64, S
     let listener = TcpListener::bind(("0.0.0.0", 0)).map_err(|e| e.to_string())?;
     let port = listener.local_addr().map_err(|e| e.to_string())?.port();
     let sender = format!("exec cat /dev/zero >/dev/tcp/$MAHIMAHI_BASE/{port}");
-    let child = Command::new("mm-delay")
+    if Command::new("mm-delay").arg("--help").output().is_err() {
+        return Err("mahimahi is not installed".to_owned());
+    }
+    // Its shells are set-user-ID and refuse to be run by root.
+    let child = Command::new("setpriv")
+        .args([
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "mm-delay",
+        ])
         .arg(delay.as_millis().to_string())
         .args(["bash", "-c", &sender])
         .stdout(Stdio::null())
         .spawn();
-    let mut child = child.map_err(|_| "mahimahi is not installed".to_owned())?;
+    let mut child = child.map_err(|e| e.to_string())?;
     let rate = receive(&listener, warm, time).map_err(|e| e.to_string());
     let _ = child.kill();
     let _ = child.wait();

@@ -1,3 +1,5 @@
+//! What was cut becomes what it was, and nothing else is put together.
+
 use super::super::frame::Frame;
 use super::super::offload;
 use super::*;

@@ -253,7 +253,9 @@ impl Schedule {
     /// Whether nothing is under way, and nothing counted so.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.heap.is_empty() && self.held == Held::default()
+        self.keys.is_empty()
+            && self.waiting.iter().all(Option::is_none)
+            && self.held == Held::default()
     }
 
     /// Buffers kept for reuse, small and large.

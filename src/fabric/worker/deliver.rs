@@ -17,9 +17,10 @@ use super::Worker;
 use nix::errno::Errno;
 use std::io::IoSlice;
 
-/// Packets that are looked at together: enough for a super-packet, and few enough to be sorted
-/// without allocating.
+/// Packets that are looked at together: enough for a super-packet, and few enough for the standard
+/// library to sort them without allocating (it has 4 KiB of stack for that).
 pub(super) const TOGETHER: usize = 48;
+const _: () = assert!(TOGETHER * size_of::<Departure>() <= 4096);
 
 impl Worker {
     /// Writes a frame to a port's device; why that failed.
