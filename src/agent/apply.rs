@@ -113,6 +113,21 @@ impl Faults {
         fault
     }
 
+    /// Whether it is in force or healing.
+    pub fn is_listed(&self, fault: usize) -> bool {
+        self.list.iter().any(|f| f.fault == fault)
+    }
+
+    /// Whether its effects are wanted.
+    pub fn is_wanted(&self, fault: usize) -> bool {
+        self.wanted().any(|f| f.fault == fault)
+    }
+
+    /// Its name for people.
+    pub fn label(&self, fault: usize) -> String {
+        self.get(fault).name.to_string()
+    }
+
     /// Whether it is not the scenario's.
     pub fn is_by_hand(&self, fault: usize) -> bool {
         fault >= self.of_scenario

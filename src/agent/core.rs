@@ -6,11 +6,13 @@
 
 use super::apply::Faults;
 use super::by_hand::Hand;
+use super::compare::{Memory, Stand};
 use super::desire::Operation;
 use super::links::Links;
 use super::names::Names;
 use super::play::{Last, Run};
 use super::position::{FORMAT, Position};
+use super::prove::{Look, Proofs, Sight};
 use super::requests::Client;
 use super::state::{Conn, Knock, Netns, State};
 use crate::fabric::capture::Filter;
@@ -95,6 +97,10 @@ pub(super) enum Input {
     LinksHold { at: u64 },
     /// So many connections were aborted.
     Aborted { fault: usize, count: u64 },
+    /// What was seen of a fault.
+    Looked(Sight),
+    /// What the lab is.
+    Stood(Stand),
     /// Packets that devices dropped since the agent's start.
     Drops { total: u64 },
     /// A client asks.
@@ -160,6 +166,10 @@ pub(super) enum Action {
         fault: usize,
         links: Vec<(NodeIndex, NodeIndex)>,
     },
+    /// Look at nodes and links; answered by [`Input::Looked`].
+    Look(Look),
+    /// Look at the whole lab; answered by [`Input::Stood`].
+    Stand,
     /// A step of the engine; answered by [`Input::Seen`], then [`Input::Done`].
     Operate {
         node: NodeIndex,
@@ -225,6 +235,8 @@ pub(super) struct Core {
     pub(super) state: State,
     pub(super) faults: Faults,
     pub(super) hand: Hand,
+    pub(super) proofs: Proofs,
+    pub(super) memory: Memory,
     pub(super) run: Option<Run>,
     pub(super) last: Option<Last>,
     pub(super) runs: Vec<String>,
@@ -267,6 +279,8 @@ impl Input {
             | Input::ConnClosed { .. }
             | Input::LinksHold { .. }
             | Input::Aborted { .. }
+            | Input::Looked(_)
+            | Input::Stood(_)
             | Input::Drops { .. }
             | Input::Request { .. }
             | Input::Adopt { .. }
@@ -282,6 +296,8 @@ impl Core {
             state: State::new(&lab),
             faults: Faults::new(&lab, Vec::new()),
             hand: Hand::default(),
+            proofs: Proofs::default(),
+            memory: Memory::default(),
             lab,
             run: None,
             last: None,
@@ -367,6 +383,8 @@ impl Core {
             Input::Probed { node, serial, open } => self.probed(now, node, serial, open),
             Input::LinksHold { at } => self.faults.links_hold(at),
             Input::Aborted { fault, count } => self.aborted(now, fault, count),
+            Input::Looked(sight) => self.looked(now, sight),
+            Input::Stood(stand) => self.stood(now, stand),
             Input::Drops { total } => self.drops = total,
             Input::Request { client, request } => self.request(now, client, request),
             Input::Adopt { client, adoption } => self.asked_to_adopt(now, client, adoption),

@@ -4,9 +4,12 @@
 
 mod adopt;
 mod probe;
+mod sabotage;
 mod wiring;
+mod witness;
 
 use self::adopt::Moves;
+pub(super) use self::sabotage::Sabotage;
 use super::core::{Action, Core, Input};
 use super::desire::Operation;
 use super::doors::TO_CLIENT;
@@ -150,6 +153,8 @@ pub(super) struct Driver<E> {
     links_sampled: u64,
     drops: u64,
     expired: bool,
+    /// What a test wants to go wrong.
+    pub sabotage: Sabotage,
 }
 
 impl<E: Engine + 'static> Driver<E> {
@@ -190,6 +195,7 @@ impl<E: Engine + 'static> Driver<E> {
             links_sampled: 0,
             drops: 0,
             expired: false,
+            sabotage: Sabotage::default(),
         }
     }
 
@@ -387,6 +393,8 @@ impl<E: Engine + 'static> Driver<E> {
             Action::Send { conn, message } => self.tell_program(conn, message),
             Action::Close { conn } => drop(self.programs.remove(&conn)),
             Action::Network { links, resolver } => {
+                let links = self.sabotage.links(links, &self.core.lab);
+                let resolver = self.sabotage.resolver(resolver);
                 let mut at = self.fabric.change(&links)?;
                 if !resolver.is_empty() {
                     at = self.fabric.change_resolver(&resolver)?;
@@ -398,6 +406,8 @@ impl<E: Engine + 'static> Driver<E> {
                 self.core
                     .handle(sys::now(), Input::Aborted { fault, count });
             }
+            Action::Look(look) => self.look(look)?,
+            Action::Stand => self.stand()?,
             Action::Operate {
                 node,
                 container,
@@ -465,8 +475,10 @@ impl<E: Engine + 'static> Driver<E> {
     fn operate(&mut self, node: NodeIndex, container: String, serial: u64, operation: Operation) {
         let (engine, inbox) = (Rc::clone(&self.engine), self.sender.clone());
         let epoch = self.moves.epoch();
+        let stopped = self.sabotage.stops(operation);
         spawn_local(async move {
             let result = match operation {
+                _ if stopped => Ok(()),
                 Operation::Kill => engine.kill(&container, "SIGKILL").await,
                 Operation::Stop(grace) => engine.stop(&container, grace).await,
                 Operation::Pause => engine.pause(&container).await,

@@ -31,11 +31,23 @@ impl Links {
         self.now.is_empty()
     }
 
+    /// What a link is now.
+    pub fn folded(&self, lab: &Lab, place: Place) -> Folded {
+        let (network, from, to) = place;
+        let declared = || Folded::declared(*lab.networks[network.at()].links.get(from, to));
+        self.now.get(&place).copied().unwrap_or_else(declared)
+    }
+
     /// Whether a link is down.
     pub fn is_down(&self, network: NetworkIndex, from: NodeIndex, to: NodeIndex) -> bool {
         self.now
             .get(&(network, from, to))
             .is_some_and(|link| link.down)
+    }
+
+    /// The effects that hold, each with its fault.
+    pub fn holding(&self) -> &[(usize, usize)] {
+        &self.folded
     }
 
     /// When [`Core::fold_links`] must be called at the latest.
@@ -144,6 +156,7 @@ impl Core {
         let name = &self.faults.get(fault).name;
         let text = format!("`{name}` reset {count} TCP connections");
         self.note(now, None, text);
+        self.prove_reset(fault, count);
         if count == 0 {
             let why = "no TCP connection crossed its links".to_owned();
             self.seen_fault(now, Seen::Failed { fault, why });

@@ -20,11 +20,13 @@ mod apply;
 mod attach;
 mod by_hand;
 mod collect;
+mod compare;
 mod core;
 mod desire;
 mod doors;
 mod driver;
 mod identity;
+mod judge;
 #[cfg(test)]
 mod layout_tests;
 mod lease;
@@ -36,6 +38,8 @@ mod play;
 mod player;
 mod position;
 mod probe;
+mod process;
+mod prove;
 mod recorder;
 mod requests;
 mod resume;
@@ -53,7 +57,7 @@ pub use probe::{Probe, Process, probe};
 
 use self::core::Core;
 use self::doors::Doors;
-use self::driver::{Driver, Message};
+use self::driver::{Driver, Message, Sabotage};
 use self::identity::Identity;
 use self::recorder::Recorder;
 use crate::engine::{ConnectError, Docker, Engine, EngineError};
@@ -211,6 +215,7 @@ async fn serve_locally<E: Engine + 'static>(
     core.resume(sys::now(), position::resume(found, &boot), last);
     let nodes = core.lab.nodes.len();
     let lease = (config.ttl, config.instance.clone());
+    let sabotage = config.sabotage;
     let watched = watch::watch(
         Rc::clone(&engine),
         Rc::clone(&identity),
@@ -226,6 +231,7 @@ async fn serve_locally<E: Engine + 'static>(
     let mut driver = Driver::new(
         core, engine, identity, fabric, recorder, &places, lease, sender,
     );
+    driver.sabotage = Sabotage::new(sabotage);
     driver.act()?;
     driver.rooms = doors
         .open(&places.gate, &places.state)

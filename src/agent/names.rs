@@ -25,16 +25,7 @@ impl Names {
         &mut self,
         effects: impl IntoIterator<Item = &'e Effect>,
     ) -> Vec<ResolverChange> {
-        let mut now: BTreeMap<NodeIndex, ResolverManner> = BTreeMap::new();
-        for effect in effects {
-            if let Effect::Resolver { nodes, effect } = effect {
-                for node in nodes {
-                    let manner = now.entry(*node).or_default();
-                    *manner = under(*manner, effect);
-                }
-            }
-        }
-        now.retain(|_, manner| *manner != ResolverManner::default());
+        let now = manners(effects);
         let healed = self.now.keys().filter(|node| !now.contains_key(node));
         let healed = healed.map(|node| (*node, ResolverManner::default()));
         let others = now
@@ -46,6 +37,23 @@ impl Names {
         self.now = now;
         changes
     }
+}
+
+/// How each node is answered under these effects, but for those that are answered as usual.
+pub(super) fn manners<'e>(
+    effects: impl IntoIterator<Item = &'e Effect>,
+) -> BTreeMap<NodeIndex, ResolverManner> {
+    let mut now: BTreeMap<NodeIndex, ResolverManner> = BTreeMap::new();
+    for effect in effects {
+        if let Effect::Resolver { nodes, effect } = effect {
+            for node in nodes {
+                let manner = now.entry(*node).or_default();
+                *manner = under(*manner, effect);
+            }
+        }
+    }
+    now.retain(|_, manner| *manner != ResolverManner::default());
+    now
 }
 
 fn under(manner: ResolverManner, effect: &ResolverEffect) -> ResolverManner {

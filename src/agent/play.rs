@@ -121,6 +121,7 @@ impl Core {
         self.event(go, started);
         let run = self.number;
         self.tell_all(&ToNode::Go { run, at: go });
+        self.remember();
         id
     }
 
@@ -198,6 +199,9 @@ impl Core {
     }
 
     pub(super) fn begin(&mut self, fault: usize, due: u64, now: u64) {
+        if !self.faults.is_listed(fault) {
+            self.prove_before(fault);
+        }
         self.faults.begin(fault, due, now);
         self.own(fault);
     }
@@ -214,6 +218,9 @@ impl Core {
     }
 
     pub(super) fn heal(&mut self, fault: usize, due: u64, now: u64) {
+        if self.faults.is_wanted(fault) {
+            self.prove_ending(fault);
+        }
         let (was_in_force, failed) = self.faults.heal(fault, now);
         if was_in_force {
             let name = self.faults.get(fault).name.to_string();
@@ -248,8 +255,12 @@ impl Core {
     }
 
     fn observe(&mut self, now: u64) {
+        let before = self.faults.list().len();
         for seen in self.faults.observe(now, &self.state.actual()) {
             self.seen_fault(now, seen);
+        }
+        if before > 0 && self.faults.list().is_empty() {
+            self.compare();
         }
     }
 
@@ -271,20 +282,24 @@ impl Core {
                 };
                 self.event(at, what);
                 self.tell_injected(fault, at.saturating_sub(requested));
+                self.prove_begun(fault);
             }
             Seen::HealStarted { fault } => {
                 let fault = self.faults.get(fault).name.to_string();
                 let due = self.on_run_clock(now);
                 self.event(now, What::HealStarted { fault, due });
             }
-            Seen::Healed { fault, at } => {
+            Seen::Healed { fault: place, at } => {
+                let fault = place;
                 let fault = self.faults.get(fault).name.to_string();
                 self.event(at, What::FaultHealed { fault });
+                self.prove_after(place);
             }
             Seen::Failed { fault, why } => {
                 let name = self.faults.get(fault).name.to_string();
                 self.reason(format!("fault `{name}` failed: {why}"));
                 self.tell_failed(fault, &why);
+                self.prove_no_more(fault);
                 self.event(now, What::FaultFailed { fault: name, why });
                 self.disown();
             }
@@ -304,6 +319,9 @@ impl Core {
         let Some(run) = &self.run else {
             return;
         };
+        if self.proofs.are_waiting() || self.memory.is_waiting() {
+            return;
+        }
         let (Some(closing), true) = (run.closing, self.faults.list().is_empty()) else {
             return;
         };

@@ -63,6 +63,7 @@ impl Core {
             "the agent died and came back {away:.1}s later; nothing was measured meanwhile"
         ));
         self.faults = Faults::new(&self.lab, run.in_force);
+        self.remember();
         self.resume_by_hand(now, by_hand);
         for node in self.state.indices() {
             if matches!(self.faults.desired(node), Desired::Dead(d) if d.kernel_answers) {

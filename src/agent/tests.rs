@@ -45,6 +45,7 @@ fn a_lost_machine_falls_silent_dies_and_comes_back() {
         "heal-started loss",
         "node-wired",
         "fault-healed loss",
+        "fault-proven loss",
         "node-ready",
         "run-ended",
     ];
@@ -126,6 +127,7 @@ fn a_restart_is_a_stop_that_heals_itself() {
         "fault-began again",
         "heal-started again",
         "fault-healed again",
+        "fault-proven again",
     ] {
         assert!(names.iter().any(|n| n == name), "{name}: {names:?}");
     }

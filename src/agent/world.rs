@@ -1,9 +1,15 @@
 //! A small world for tests: it does what the core says, with declared delays, on a simulated
 //! clock; engine, kernel and nodes are played.
 
+use super::compare::Stand;
 use super::core::{Action, Core, EngineStatus, Input};
 use super::desire::Operation;
 use super::position::{self, Position};
+use super::process::{NodeSight, Process};
+use super::prove::{Look, Sight};
+use crate::fabric::{
+    DelaySnapshot, Dropped, LinkChange, LinkWitness, Place, ResolverChange, ResolverManner, TRIED,
+};
 use crate::fault::{Effect, LinkEffect, NodeEffect, Pairs};
 use crate::id::{Name, NetworkIndex, NodeIndex};
 use crate::lab::{
@@ -139,6 +145,12 @@ pub(super) struct World {
     pub log: Vec<String>,
     /// Whether programs of images take connections.
     pub listening: bool,
+    /// Links as the fabric was told.
+    pub links: BTreeMap<Place, LinkChange>,
+    /// How nodes are answered, as the fabric was told.
+    pub manners: BTreeMap<NodeIndex, ResolverManner>,
+    /// Whether everything seems to stand still.
+    pub frozen: bool,
 }
 
 impl World {
@@ -161,6 +173,9 @@ impl World {
             broken: BTreeSet::new(),
             log: Vec::new(),
             listening: true,
+            links: BTreeMap::new(),
+            manners: BTreeMap::new(),
+            frozen: false,
         };
         world.core.advance(world.now);
         for node in world.core.state.indices() {
@@ -295,8 +310,13 @@ impl World {
                     *held = held.filter(|c| *c != conn);
                 }
             }
-            Action::Network { links, .. } => {
+            Action::Network { links, resolver } => {
+                for ResolverChange { node, manner } in resolver {
+                    self.manners.insert(node, manner);
+                }
                 for change in links {
+                    let place = (change.network, change.from, change.to);
+                    self.links.insert(place, change);
                     let pair = (change.from, change.to);
                     if change.down {
                         self.down.insert(pair);
@@ -311,6 +331,8 @@ impl World {
                 self.core
                     .handle(self.now, Input::Aborted { fault, count: 1 });
             }
+            Action::Look(look) => self.look(look),
+            Action::Stand => self.stand(),
             Action::Operate {
                 node,
                 serial,
@@ -339,6 +361,61 @@ impl World {
             | Action::Samples { .. }
             | Action::CloseRun { .. } => {}
         }
+    }
+
+    fn node(&self, node: NodeIndex) -> NodeSight {
+        let (status, netns) = (self.status[node.at()], self.netns[node.at()]);
+        let process = Process {
+            pid: netns as i32,
+            began: netns,
+        };
+        NodeSight {
+            process: (status != "exited").then_some(process),
+            frozen: Some(status == "paused" || self.frozen),
+            ..NodeSight::default()
+        }
+    }
+
+    fn unusual(&self) -> impl Iterator<Item = (NodeIndex, ResolverManner)> + '_ {
+        let all = self.manners.iter().map(|(node, manner)| (*node, *manner));
+        all.filter(|(_, manner)| *manner != ResolverManner::default())
+    }
+
+    fn look(&mut self, look: Look) {
+        let link = |place: &Place| {
+            let told = self.links.get(place);
+            let declared = self.core.lab.networks[place.0.at()]
+                .links
+                .get(place.1, place.2);
+            let down = told.is_some_and(|link| link.down);
+            LinkWitness {
+                place: *place,
+                properties: told.map_or(*declared, |link| link.properties),
+                down,
+                packets: 0,
+                dropped: Dropped::default(),
+                delays: DelaySnapshot::default(),
+                would_arrive: if down { 0 } else { TRIED },
+            }
+        };
+        let sight = Sight {
+            fault: look.fault,
+            moment: look.moment,
+            nodes: look.nodes.iter().map(|node| self.node(*node)).collect(),
+            links: look.links.iter().map(link).collect(),
+            manners: self.unusual().collect(),
+        };
+        self.core.handle(self.now, Input::Looked(sight));
+    }
+
+    fn stand(&mut self) {
+        let nodes = self.core.state.indices();
+        let stand = Stand {
+            nodes: nodes.map(|node| self.node(node)).collect(),
+            manners: self.unusual().collect(),
+            ..Stand::default()
+        };
+        self.core.handle(self.now, Input::Stood(stand));
     }
 
     pub fn see(&mut self, ms: u64, node: NodeIndex) {

@@ -237,6 +237,12 @@ impl DelaySnapshot {
         self.counts[at] = self.counts[at].saturating_add(packets);
     }
 
+    /// Packets that took so many microseconds.
+    #[cfg(test)]
+    pub fn record_us(&mut self, us: u64, packets: u32) {
+        self.record(us * 1000, packets);
+    }
+
     /// Packets counted.
     pub fn packets(&self) -> u64 {
         self.counts.iter().map(|c| u64::from(*c)).sum()

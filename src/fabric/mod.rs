@@ -58,6 +58,7 @@ mod switch;
 mod sys;
 mod ways;
 pub mod wire;
+mod witness;
 mod worker;
 
 pub use crate::lab::{Reach, Wires};
@@ -68,6 +69,7 @@ pub use config::{
 pub use counters::{DelaySnapshot, Dropped, LagSnapshot, LinkCounters, LinkState, PortCounters};
 pub use frame::{IN_FLIGHT, IN_FLIGHT_BYTES};
 pub use switch::ICMP_PER_SECOND;
+pub use switch::witness::{LinkWitness, Place, Standing, TRIED};
 pub use sys::{Priority, Tun};
 
 use crate::id::{NetworkIndex, NodeIndex};

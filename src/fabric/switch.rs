@@ -37,6 +37,7 @@ mod pmtu;
 mod reconfigure;
 mod tally;
 mod transit;
+pub(super) mod witness;
 
 use super::capture::{Names, Serial, Tap};
 use super::config::{NodeConfig, ResolverManner};

@@ -14,6 +14,7 @@ mod kill;
 mod mtu_blackhole;
 mod partition;
 mod pause;
+mod proof;
 mod resolver;
 mod restart;
 mod stop;
@@ -22,6 +23,7 @@ mod tcp_reset;
 pub use effect::{Degradation, Effect, LinkEffect, NodeEffect, Pairs};
 pub use fold::{Folded, is_down, touched};
 pub use partition::Split;
+pub use proof::Proof;
 pub use resolver::{ResolverEffect, ResolverFailure};
 
 use crate::id::NodeIndex;

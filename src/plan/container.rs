@@ -104,6 +104,9 @@ pub struct AgentConfig {
     /// The agent removes the lab this long after its creation; none: never.
     #[serde(with = "crate::units::duration::option")]
     pub ttl: Option<Duration>,
+    /// What a test wants to go wrong where effects are applied; a release ignores it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sabotage: Vec<String>,
 }
 
 /// What an agent is told so that it goes on with another lab.

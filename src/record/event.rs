@@ -91,6 +91,35 @@ pub enum What {
         /// Why.
         why: String,
     },
+    /// Every effect of a fault was seen, at its begin and at its end.
+    FaultProven {
+        /// Its name.
+        fault: String,
+        /// What was seen.
+        seen: String,
+    },
+    /// Others hid a fault all the time: nobody could have seen it.
+    FaultMasked {
+        /// Its name.
+        fault: String,
+        /// Those that were in force on the same nodes and links.
+        by: Vec<String>,
+        /// What was seen all the same.
+        seen: String,
+    },
+    /// A fault had no provable effect; the run is inconclusive.
+    FaultUnproven {
+        /// Its name.
+        fault: String,
+        /// Why.
+        why: String,
+    },
+    /// After the last heal the lab was not what it was before the first fault; the run is
+    /// inconclusive.
+    NotRestored {
+        /// Each difference.
+        what: Vec<String>,
+    },
     /// The agent was gone from `from` until now and has resumed; nothing was measured meanwhile.
     AgentResumed {
         /// Last sign of life.

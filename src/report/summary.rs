@@ -60,8 +60,34 @@ pub struct FaultSummary {
     pub heal_started: Option<i64>,
     /// When it had healed.
     pub healed: Option<i64>,
+    /// What proves it; none: it was not healed in this run, or failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
     /// By role, before, during and after.
     pub roles: Vec<RoleSummary>,
+}
+
+/// What is known of a fault's effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proof {
+    /// It was seen.
+    Proven {
+        /// What was.
+        seen: String,
+    },
+    /// Others hid it.
+    Masked {
+        /// Which.
+        by: Vec<String>,
+        /// What was seen all the same.
+        seen: String,
+    },
+    /// It was not seen.
+    Unproven {
+        /// Why.
+        why: String,
+    },
 }
 
 /// The requests of one role.
@@ -145,8 +171,26 @@ fn fault(record: &Run, times: &[FaultTimes], at: usize, frame: &Frame) -> FaultS
         heal_due: fault.heal_due,
         heal_started: fault.heal_started,
         healed: fault.healed,
+        proof: proof(&record.events, fault),
         roles: roles(record, &windows),
     }
+}
+
+fn proof(events: &[Event], of: &FaultTimes) -> Option<Proof> {
+    let about = |event: &Event| match &event.what {
+        What::FaultProven { fault, seen } if *fault == of.name => {
+            Some(Proof::Proven { seen: seen.clone() })
+        }
+        What::FaultMasked { fault, by, seen } if *fault == of.name => Some(Proof::Masked {
+            by: by.clone(),
+            seen: seen.clone(),
+        }),
+        What::FaultUnproven { fault, why } if *fault == of.name => {
+            Some(Proof::Unproven { why: why.clone() })
+        }
+        _ => None,
+    };
+    events.iter().find_map(about)
 }
 
 /// The windows of every role that asked anything, by name.

@@ -2,7 +2,7 @@
 
 use super::palette::Palette;
 use super::quantity::{NONE, instant, latency, length, share};
-use super::summary::{FaultSummary, RoleSummary, Summary, WindowSummary};
+use super::summary::{FaultSummary, Proof, RoleSummary, Summary, WindowSummary};
 use crate::check::{Judgement, Kind, Observed};
 use crate::record::event::Verdict;
 use std::fmt::Write;
@@ -130,6 +130,22 @@ fn fault_head(out: &mut String, fault: &FaultSummary, summary: &Summary, palette
     };
     let line = format!("  in effect after {effect}{healed}");
     let _ = writeln!(out, "{}", palette.quiet(&line));
+    match &fault.proof {
+        Some(Proof::Proven { seen }) => wrapped(out, "  ", &format!("proven: {seen}"), palette),
+        Some(Proof::Masked { by, seen }) => {
+            let seen = if seen.is_empty() {
+                ""
+            } else {
+                &format!(": {seen}")
+            };
+            let text = format!("hidden by {}{seen}", by.join(", "));
+            wrapped(out, "  ", &text, palette);
+        }
+        Some(Proof::Unproven { why }) => {
+            wrapped(out, "  ", &format!("not proven: {why}"), palette);
+        }
+        None => {}
+    }
 }
 
 fn role(out: &mut String, role: &RoleSummary, palette: Palette) {

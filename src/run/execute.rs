@@ -229,6 +229,7 @@ impl<'a, E: Engine> Walk<'a, E> {
             owner: options.owner.clone(),
             build: options.build.clone(),
             ttl: options.ttl,
+            sabotage: sabotage(),
         };
         let packed = super::fill::archives(lab, &config, self.context.images.node_program());
         let (gate, state) = packed.map_err(|source| EngineError {
@@ -340,4 +341,14 @@ impl<'a, E: Engine> Walk<'a, E> {
         let text = String::from_utf8_lossy(&text);
         text.lines().map(|line| format!("{node}: {line}")).collect()
     }
+}
+
+/// What a test wants to go wrong; a release has no word for it.
+fn sabotage() -> Vec<String> {
+    let said = match cfg!(debug_assertions) {
+        true => std::env::var("NETLAB_TEST_SABOTAGE").unwrap_or_default(),
+        false => String::new(),
+    };
+    let words = said.split(',').filter(|word| !word.is_empty());
+    words.map(str::to_owned).collect()
 }

@@ -131,6 +131,11 @@ impl Sandbox {
 
     /// Starts netlab; its output goes to files in the sandbox.
     pub fn start(&self, args: &[&str]) -> Running {
+        self.start_with(args, &[])
+    }
+
+    /// The same with more in its environment.
+    pub fn start_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Running {
         let file = |name: &str| {
             let path = self
                 .runs
@@ -140,7 +145,9 @@ impl Sandbox {
         };
         let (out, stdout) = file(".stdout");
         let (err, stderr) = file(".stderr");
-        let child = self.command(args).stdout(out).stderr(err).spawn().unwrap();
+        let mut command = self.command(args);
+        command.envs(environment.iter().copied());
+        let child = command.stdout(out).stderr(err).spawn().unwrap();
         Running {
             child,
             stdout,
@@ -151,6 +158,11 @@ impl Sandbox {
     /// Runs netlab to its end.
     pub fn netlab(&self, args: &[&str]) -> Done {
         self.start(args).finish()
+    }
+
+    /// The same with more in its environment.
+    pub fn netlab_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Done {
+        self.start_with(args, environment).finish()
     }
 
     /// Writes a topology into the sandbox and returns its path.

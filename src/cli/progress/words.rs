@@ -64,6 +64,20 @@ pub fn sentence(what: &What, died: &BTreeSet<String>) -> Option<Line> {
         What::FaultFailed { fault, why } => {
             line.painted(Palette::bad, format!("fault {fault} failed: {why}"))
         }
+        What::FaultProven { fault, seen } => {
+            line.painted(Palette::quiet, format!("fault {fault} proven: {seen}"))
+        }
+        What::FaultMasked { fault, by, .. } => {
+            let text = format!("fault {fault} was hidden by {}", by.join(", "));
+            line.painted(Palette::quiet, text)
+        }
+        What::FaultUnproven { fault, why } => {
+            line.painted(Palette::bad, format!("fault {fault} not proven: {why}"))
+        }
+        What::NotRestored { what } => {
+            let text = format!("not as it was before: {}", what.join("; "));
+            line.painted(Palette::bad, text)
+        }
         What::AgentResumed { .. } => line.painted(Palette::bad, "the agent was gone and is back"),
         What::Note { node, text } => {
             let about = node.as_ref().map(|node| format!("{node}: "));

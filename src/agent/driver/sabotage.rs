@@ -1,0 +1,61 @@
+//! What a test wants to go wrong where effects are applied: what is said to be done is not done.
+//!
+//! Exists so that a test can show that a fault without effect is noticed. A release has none of it,
+//! whatever it is told.
+
+use super::Operation;
+use crate::fabric::{LinkChange, ResolverChange};
+use crate::lab::Lab;
+
+/// What is not done.
+#[derive(Clone, Debug, Default)]
+pub(in crate::agent) struct Sabotage {
+    words: Vec<String>,
+}
+
+impl Sabotage {
+    /// `links`: no link is made worse; `heal`: no link is made well again; `kill`, `stop`, `pause`,
+    /// `unpause`, `start`: the engine is not asked to.
+    pub fn new(words: Vec<String>) -> Sabotage {
+        match cfg!(debug_assertions) {
+            true => Sabotage { words },
+            false => Sabotage::default(),
+        }
+    }
+
+    fn says(&self, word: &str) -> bool {
+        self.words.iter().any(|other| other == word)
+    }
+
+    /// Leaves out what is not to be done.
+    pub fn links(&self, mut changes: Vec<LinkChange>, lab: &Lab) -> Vec<LinkChange> {
+        if !self.words.is_empty() {
+            changes.retain(|change| {
+                let network = &lab.networks[change.network.at()];
+                let declared = network.links.get(change.from, change.to);
+                let heals = !change.down && change.properties == *declared;
+                !self.says(if heals { "heal" } else { "links" })
+            });
+        }
+        changes
+    }
+
+    /// Leaves out what is not to be done; `resolver`: nobody is answered otherwise.
+    pub fn resolver(&self, changes: Vec<ResolverChange>) -> Vec<ResolverChange> {
+        match self.says("resolver") {
+            true => Vec::new(),
+            false => changes,
+        }
+    }
+
+    /// Whether the engine is not to be asked.
+    pub fn stops(&self, operation: Operation) -> bool {
+        self.says(match operation {
+            Operation::Kill => "kill",
+            Operation::Stop(_) => "stop",
+            Operation::Pause => "pause",
+            Operation::Unpause => "unpause",
+            Operation::Start => "start",
+        })
+    }
+}

@@ -1,0 +1,343 @@
+//! Whether each fault did what it says: looked for before, while and after it is in force. Pure.
+//!
+//! Owns when is looked, at what, and what is expected by then. What is seen is the driver's to find
+//! out, what follows from it `judge`'s.
+
+use super::apply::{InForce, Stage};
+use super::core::{Action, Core};
+use super::desire::{Desired, desired};
+use super::judge::{self, Judged};
+use super::names::manners;
+use super::process::NodeSight;
+use crate::fabric::{LinkWitness, Place, ResolverManner};
+use crate::fault::{Effect, Folded, Proof};
+use crate::id::NodeIndex;
+use crate::record::event::What;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Links of one fault that are looked at; of more, evenly chosen ones.
+const MOST_LINKS: usize = 256;
+
+/// When in a fault's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Moment {
+    /// Nothing was asked for yet.
+    Before,
+    /// Its last effect is said to hold.
+    Begun,
+    /// It is about to be healed.
+    Ending,
+    /// It is said to have healed.
+    After,
+}
+
+/// What to look at.
+#[derive(Clone, Debug)]
+pub(super) struct Look {
+    /// For which fault.
+    pub fault: usize,
+    /// When.
+    pub moment: Moment,
+    /// Which nodes.
+    pub nodes: Vec<NodeIndex>,
+    /// Which links.
+    pub links: Vec<Place>,
+}
+
+/// What was seen, in the order of the [`Look`].
+#[derive(Clone, Debug)]
+pub(super) struct Sight {
+    /// For which fault.
+    pub fault: usize,
+    /// When.
+    pub moment: Moment,
+    /// The nodes.
+    pub nodes: Vec<NodeSight>,
+    /// The links.
+    pub links: Vec<LinkWitness>,
+    /// Nodes that the resolver does not answer as usual.
+    pub manners: Manners,
+}
+
+/// How the resolver answers nodes, but for those that it answers as usual.
+pub(super) type Manners = BTreeMap<NodeIndex, ResolverManner>;
+
+/// What a link should be at a moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Expected {
+    /// Under all faults in force.
+    pub now: Folded,
+    /// Under all but this one.
+    pub without: Folded,
+}
+
+impl Expected {
+    /// Whether the fault makes a difference.
+    pub fn differs(&self) -> bool {
+        let (now, without) = (self.now, self.without);
+        now.down != without.down || (!now.down && now.properties != without.properties)
+    }
+}
+
+/// What was seen at one moment, and what should have been.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    /// When (ns of CLOCK_MONOTONIC).
+    pub at: u64,
+    /// What was.
+    pub sight: Sight,
+    /// What each link should have been.
+    pub links: Vec<Expected>,
+    /// What each node should have been without this fault.
+    pub nodes: Vec<Desired>,
+    /// How nodes should have been answered, and how without this fault.
+    pub manners: (Manners, Manners),
+}
+
+/// What is known of one fault.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Case {
+    /// The nodes that it does something to.
+    pub nodes: Vec<NodeIndex>,
+    /// The nodes that it has answered otherwise.
+    pub asking: Vec<NodeIndex>,
+    /// Links that it does something to, by place; not more than are looked at.
+    pub links: Vec<Place>,
+    /// How many there are in all.
+    pub all_links: usize,
+    /// By moment.
+    pub seen: BTreeMap<Moment, Seen>,
+    /// Connections that were reset for it.
+    pub reset: u64,
+    /// Whether another fault began or healed meanwhile.
+    pub disturbed: bool,
+    /// Other faults that were in force on the same things.
+    pub others: BTreeSet<String>,
+    /// Looks that were asked for, with what is expected, in their order.
+    asked: Vec<Asked>,
+}
+
+/// A look that was asked for, with what is expected.
+#[derive(Clone, Debug)]
+struct Asked {
+    moment: Moment,
+    links: Vec<Expected>,
+    nodes: Vec<Desired>,
+    manners: (Manners, Manners),
+}
+
+/// All cases that are open.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Proofs {
+    cases: BTreeMap<usize, Case>,
+}
+
+impl Proofs {
+    /// Whether something was asked for and not yet seen.
+    pub fn are_waiting(&self) -> bool {
+        self.cases.values().any(|case| !case.asked.is_empty())
+    }
+}
+
+impl Core {
+    /// A fault is about to be begun.
+    pub(super) fn prove_before(&mut self, fault: usize) {
+        let effects = &self.faults.get(fault).effects;
+        let (mut nodes, mut asking) = (Vec::new(), Vec::new());
+        let mut pairs = BTreeSet::new();
+        for effect in effects {
+            match effect.proof() {
+                Proof::Silent(p) | Proof::Changed(p) | Proof::Flapping(p) => {
+                    pairs.extend(p.all(self.lab.nodes.len()));
+                }
+                Proof::Answered(nodes) => asking.extend(nodes),
+                Proof::Reset(_) => {}
+                Proof::Gone(node) | Proof::Frozen(node) | Proof::Anew(node) => nodes.push(node),
+            }
+        }
+        let lab = &self.lab;
+        let places = |&(from, to): &(NodeIndex, NodeIndex)| {
+            let shared = lab.shared(from, to);
+            let wired = shared.filter(move |at| lab.networks[at.at()].wires.has(from, to));
+            wired.map(move |network| (network, from, to))
+        };
+        let all: Vec<Place> = pairs.iter().flat_map(places).collect();
+        let stride = all.len().div_ceil(MOST_LINKS).max(1);
+        let case = Case {
+            nodes,
+            asking,
+            all_links: all.len(),
+            links: all.into_iter().step_by(stride).collect(),
+            ..Case::default()
+        };
+        self.disturb(fault);
+        // Links are as the fold says; only who runs must be asked for, so that links fail at once.
+        let asks = !case.nodes.is_empty();
+        self.proofs.cases.insert(fault, case);
+        if asks {
+            self.look(fault, Moment::Before);
+        }
+    }
+
+    /// The effect of a fault is said to hold.
+    pub(super) fn prove_begun(&mut self, fault: usize) {
+        self.look(fault, Moment::Begun);
+    }
+
+    /// A fault is about to be healed; one that has not begun is no case.
+    pub(super) fn prove_ending(&mut self, fault: usize) {
+        self.disturb(fault);
+        let list = self.faults.list();
+        let active = |f: &InForce| f.fault == fault && f.stage == Stage::Active;
+        match list.iter().any(active) {
+            true => self.look(fault, Moment::Ending),
+            false => self.prove_no_more(fault),
+        }
+    }
+
+    /// A fault is said to have healed.
+    pub(super) fn prove_after(&mut self, fault: usize) {
+        self.look(fault, Moment::After);
+    }
+
+    /// It has failed: that was said, and nothing more is to be proven.
+    pub(super) fn prove_no_more(&mut self, fault: usize) {
+        self.proofs.cases.remove(&fault);
+    }
+
+    /// What links carry is no longer one fault's doing; the order of things stays.
+    fn disturb(&mut self, by: usize) {
+        let others = self
+            .proofs
+            .cases
+            .iter_mut()
+            .filter(|(fault, _)| **fault != by);
+        for (_, case) in others {
+            case.disturbed |= case.seen.contains_key(&Moment::Begun);
+        }
+    }
+
+    /// So many connections were reset for a fault.
+    pub(super) fn prove_reset(&mut self, fault: usize, count: u64) {
+        if let Some(case) = self.proofs.cases.get_mut(&fault) {
+            case.reset = count;
+        }
+    }
+
+    fn look(&mut self, fault: usize, moment: Moment) {
+        let Some(case) = self.proofs.cases.get(&fault) else {
+            return;
+        };
+        let links = match moment {
+            Moment::Before => Vec::new(),
+            _ => case.links.clone(),
+        };
+        let expected = links.iter().map(|place| self.expected(fault, *place));
+        let expected: Vec<Expected> = expected.collect();
+        let nodes = case.nodes.clone();
+        let others = || self.faults.wanted().filter(move |f| f.fault != fault);
+        let effects = || others().flat_map(|f| &self.faults.get(f.fault).effects);
+        let without = nodes.iter().map(|node| desired(effects(), *node)).collect();
+        let beside = |f: &&InForce| {
+            let effects = self.faults.get(f.fault).effects.iter();
+            effects.clone().any(|effect| on_the_same(effect, case))
+        };
+        let holding = self.links.holding().iter();
+        let held = |&(f, at): &(usize, usize)| (f, &self.faults.get(f).effects[at]);
+        let all = holding.clone().map(held).map(|(_, effect)| effect);
+        let but = holding.map(held).filter(|(f, _)| *f != fault);
+        let manners = (manners(all), manners(but.map(|(_, effect)| effect)));
+        let names = others().filter(beside);
+        let names: Vec<String> = names.map(|f| self.faults.label(f.fault)).collect();
+        if let Some(case) = self.proofs.cases.get_mut(&fault) {
+            case.others.extend(names);
+            case.asked.push(Asked {
+                moment,
+                links: expected,
+                nodes: without,
+                manners,
+            });
+        }
+        self.act(Action::Look(Look {
+            fault,
+            moment,
+            nodes,
+            links,
+        }));
+    }
+
+    fn expected(&self, fault: usize, place: Place) -> Expected {
+        let (network, from, to) = place;
+        let declared = *self.lab.networks[network.at()].links.get(from, to);
+        let others = self.links.holding().iter().filter(|held| held.0 != fault);
+        let effects = others.map(|&(f, at)| &self.faults.get(f).effects[at]);
+        let here = effects.filter_map(|effect| match effect {
+            Effect::Links { pairs, effect } if pairs.contains(from, to) => Some(effect),
+            _ => None,
+        });
+        Expected {
+            now: self.links.folded(&self.lab, place),
+            without: Folded::declared(declared).under(here),
+        }
+    }
+
+    /// What was seen; after the last look the case is closed.
+    pub(super) fn looked(&mut self, now: u64, sight: Sight) {
+        let (fault, moment) = (sight.fault, sight.moment);
+        let Some(case) = self.proofs.cases.get_mut(&fault) else {
+            return;
+        };
+        let Some(at) = case.asked.iter().position(|asked| asked.moment == moment) else {
+            return;
+        };
+        let asked = case.asked.remove(at);
+        let seen = Seen {
+            at: now,
+            sight,
+            links: asked.links,
+            nodes: asked.nodes,
+            manners: asked.manners,
+        };
+        case.seen.insert(moment, seen);
+        if moment != Moment::After {
+            return;
+        }
+        if let Some(case) = self.proofs.cases.remove(&fault) {
+            self.close_case(now, fault, &case);
+        }
+    }
+
+    fn close_case(&mut self, now: u64, fault: usize, case: &Case) {
+        let names = |node: NodeIndex| self.name(node);
+        let effects = &self.faults.get(fault).effects;
+        let judged = judge::judge(effects, case, &names);
+        let label = self.faults.label(fault);
+        let fault = self.faults.get(fault).name.to_string();
+        let what = match judged {
+            Ok(Judged { seen, masked: true }) => What::FaultMasked {
+                fault,
+                by: case.others.iter().cloned().collect(),
+                seen,
+            },
+            Ok(Judged { seen, .. }) => What::FaultProven { fault, seen },
+            Err(why) => {
+                self.reason(format!("fault `{label}` had no provable effect: {why}"));
+                What::FaultUnproven { fault, why }
+            }
+        };
+        self.event(now, what);
+    }
+}
+
+/// Whether an effect is on a link or node of the case.
+fn on_the_same(effect: &Effect, case: &Case) -> bool {
+    match effect {
+        Effect::Links { pairs, .. } => {
+            let here = |&(_, from, to): &Place| pairs.contains(from, to);
+            case.links.iter().any(here)
+        }
+        Effect::Resolver { nodes, .. } => nodes.iter().any(|node| case.asking.contains(node)),
+        Effect::Abort { .. } => false,
+        Effect::Node { node, .. } => case.nodes.contains(node),
+    }
+}

@@ -1,0 +1,49 @@
+//! What must be observable while an effect is in force, as data.
+//!
+//! Must not know how it is observed. Whoever adds an effect says here how anybody could tell that it
+//! took place.
+
+use super::{Effect, LinkEffect, NodeEffect, Pairs};
+use crate::id::NodeIndex;
+
+/// What is to be seen of an effect.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Proof<'e> {
+    /// No packet passes these links: their counters of delivered packets stand still, and what is sent
+    /// is counted as dropped because the link is down.
+    Silent(&'e Pairs),
+    /// These links are otherwise than without the effect, and packets that passed had it.
+    Changed(&'e Pairs),
+    /// These links go down and come up; at the begin they are down.
+    Flapping(&'e Pairs),
+    /// The resolver answers these nodes otherwise than without the effect.
+    Answered(&'e [NodeIndex]),
+    /// Connections that crossed these links got a reset.
+    Reset(&'e Pairs),
+    /// The node's first process is gone, and another one runs when it has healed.
+    Gone(NodeIndex),
+    /// The node's processes stand still, and are the same when it has healed.
+    Frozen(NodeIndex),
+    /// Another first process runs afterwards.
+    Anew(NodeIndex),
+}
+
+impl Effect {
+    /// What must be observable of it.
+    pub fn proof(&self) -> Proof<'_> {
+        match self {
+            Effect::Links { pairs, effect } => match effect {
+                LinkEffect::Down => Proof::Silent(pairs),
+                LinkEffect::Flap { .. } => Proof::Flapping(pairs),
+                LinkEffect::Change(_) => Proof::Changed(pairs),
+            },
+            Effect::Resolver { nodes, .. } => Proof::Answered(nodes),
+            Effect::Abort { pairs } => Proof::Reset(pairs),
+            Effect::Node { node, effect } => match effect {
+                NodeEffect::Kill { .. } | NodeEffect::Stop { .. } => Proof::Gone(*node),
+                NodeEffect::Pause => Proof::Frozen(*node),
+                NodeEffect::Restart { .. } => Proof::Anew(*node),
+            },
+        }
+    }
+}
