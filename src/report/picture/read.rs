@@ -147,11 +147,10 @@ fn mark(picture: &mut Picture, fault: &ScheduledFault) {
     let number = picture.faults.len() + 1;
     let mut hits = Hits::default();
     for effect in &fault.effects {
-        if let Effect::Node { node, .. } = effect {
-            hits.nodes.insert(node.at(), String::new());
-        }
-        if let Effect::Links { pairs, .. } = effect {
-            hits.links(pairs);
+        match effect {
+            Effect::Node { node, .. } => drop(hits.nodes.insert(node.at(), String::new())),
+            Effect::Resolver { nodes, .. } => hits.all(nodes, ""),
+            Effect::Links { pairs, .. } | Effect::Abort { pairs } => hits.links(pairs),
         }
     }
     for (node, letter) in hits.nodes {
