@@ -2,6 +2,7 @@
 
 use super::quantity::instant;
 use super::summary::Summary;
+use crate::check::{CheckResult, Judgement};
 use crate::record::Run;
 use crate::record::event::{Event, What};
 use serde::Serialize;
@@ -43,7 +44,12 @@ pub struct LogTail {
 impl Diagnosis {
     /// Of a run that did not pass. Logs are for the caller to add.
     pub fn new(record: &Run, summary: &Summary) -> Diagnosis {
-        let wrong = went_wrong(&record.events).unwrap_or(summary.end);
+        let failed = summary
+            .checks
+            .iter()
+            .filter(|check| check.verdict != Judgement::Pass);
+        let looked = failed.clone().find_map(looked_at);
+        let wrong = went_wrong(&record.events).or(looked).unwrap_or(summary.end);
         let mut begun = summary
             .faults
             .iter()
@@ -51,6 +57,7 @@ impl Diagnosis {
         let fault = begun.next_back();
         let mut texts: Vec<&str> = Vec::new();
         texts.extend(record.events.iter().filter_map(about));
+        texts.extend(failed.map(|check| check.expect.as_str()));
         texts.extend(summary.reasons.iter().map(String::as_str));
         texts.extend(fault.map(|fault| fault.target.as_str()));
         Diagnosis {
@@ -83,6 +90,12 @@ fn went_wrong(events: &[Event]) -> Option<i64> {
         )
     };
     events.iter().find(unwanted).map(|event| event.t)
+}
+
+/// Until when a check looked.
+fn looked_at(check: &CheckResult) -> Option<i64> {
+    let windows = check.observed.iter().flat_map(|one| &one.windows);
+    windows.map(|(_, to)| *to).max()
 }
 
 /// The node that an unwanted event is about.

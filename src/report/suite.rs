@@ -201,7 +201,8 @@ impl From<Verdict> for Status {
             Verdict::Passed => Status::Passed,
             Verdict::Failed => Status::Failed,
             Verdict::Inconclusive => Status::Inconclusive,
-            Verdict::Interrupted => Status::Interrupted,
+            // Somebody else closed it: a signal is told otherwise.
+            Verdict::Interrupted => Status::Inconclusive,
         }
     }
 }

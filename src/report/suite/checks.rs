@@ -68,3 +68,71 @@ fn observed(at: usize, check: &CheckResult, all: &[&CheckResult], runs: usize) -
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Observed;
+
+    fn result(verdict: Judgement, value: Option<f64>) -> CheckResult {
+        CheckResult {
+            name: "quick".into(),
+            expect: "recovery(loss) < 2s".into(),
+            verdict,
+            observed: vec![Observed {
+                call: "recovery(loss)".into(),
+                kind: "duration".into(),
+                value,
+                low: value,
+                high: value,
+                text: value.map_or("–".into(), |value| format!("{value} s")),
+                windows: Vec::new(),
+                how: "from slots".into(),
+            }],
+        }
+    }
+
+    fn all(results: &[CheckResult]) -> CheckOver {
+        let found: Vec<&CheckResult> = results.iter().collect();
+        over(&results[0], &found, results.len())
+    }
+
+    #[test]
+    fn one_run_says_how_its_value_was_worked_out() {
+        let one = all(&[result(Judgement::Fail, Some(3.0))]);
+        assert_eq!(one.status, Status::Failed);
+        assert_eq!(one.observed, ["recovery(loss) = 3 s: from slots"]);
+    }
+
+    #[test]
+    fn several_runs_give_the_median_and_its_interval() {
+        let values = [5.0, 1.0, 3.0, 2.0, 4.0];
+        let mut runs = values.map(|v| result(Judgement::Pass, Some(v))).to_vec();
+        let five = all(&runs);
+        assert_eq!((five.status, five.passed), (Status::Passed, 5));
+        let seen = &five.observed[0];
+        assert!(seen.contains("median of 5 runs, "), "{seen}");
+        // With few runs one that disagrees leaves it open, as one that says nothing.
+        runs[0] = result(Judgement::Fail, Some(9.0));
+        assert_eq!(all(&runs).status, Status::Inconclusive);
+        runs[0] = result(Judgement::Inconclusive, None);
+        let open = all(&runs);
+        assert_eq!((open.status, open.inconclusive), (Status::Inconclusive, 1));
+        assert!(open.observed[0].contains("median of 4 runs"), "{open:?}");
+    }
+
+    #[test]
+    fn of_twenty_runs_five_may_disagree() {
+        let runs = |failed: usize| -> Vec<CheckResult> {
+            let verdict = |at| match at < failed {
+                true => Judgement::Fail,
+                false => Judgement::Pass,
+            };
+            let one = |at| result(verdict(at), Some(at as f64));
+            (0..20).map(one).collect()
+        };
+        assert_eq!(all(&runs(5)).status, Status::Passed);
+        assert_eq!(all(&runs(6)).status, Status::Inconclusive);
+        assert_eq!(all(&runs(15)).status, Status::Failed);
+    }
+}

@@ -153,6 +153,51 @@ fn github_sees_one_annotation_for_each_file_and_a_table() {
     );
 }
 
+/// Each check is a case of its own, and a failing one says what was observed.
+#[test]
+fn checks_are_cases() {
+    let check = |name: &str, status| CheckOver {
+        name: name.into(),
+        expect: "recovery(loss) < 2s".into(),
+        status,
+        passed: usize::from(status == Status::Passed),
+        failed: usize::from(status == Status::Failed),
+        inconclusive: 0,
+        observed: vec!["recovery(loss) = 3 s (from slots)".into()],
+    };
+    let mut failed = trial(7, Status::Failed);
+    failed.played = true;
+    let mut one = case("x.yaml", vec![failed]);
+    one.checks = vec![check("slow", Status::Failed), check("good", Status::Passed)];
+    one.status = Status::Failed;
+    let text = case_text(&one, Palette::PLAIN);
+    let expected = "\
+failed        x.yaml  pair, seed 7, 12.5 s
+  check fails slow: recovery(loss) < 2s
+              observed recovery(loss) = 3 s (from slots)
+  record      runs/pair/20261122T211500Z-7
+";
+    assert_eq!(text, expected);
+    let suite = Suite {
+        cases: vec![one],
+        ..suite()
+    };
+    let report = Report::deserialize_from_str(&junit(&suite, false).unwrap()).unwrap();
+    let cases = &report.test_suites[0].test_cases;
+    let names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+    assert_eq!(names, ["scenario", "slow", "good"]);
+    assert_eq!((report.failures, report.errors), (1, 0));
+    let TestCaseStatus::NonSuccess { message, .. } = &cases[1].status else {
+        panic!("{cases:?}");
+    };
+    let message = message.as_ref().unwrap().as_str();
+    assert!(
+        message.contains("observed recovery(loss) = 3 s"),
+        "{message}"
+    );
+    assert!(job_summary(&suite).contains("slow: recovery(loss) < 2s, observed"));
+}
+
 /// What whole runs agree on: with few of them all must.
 #[test]
 fn a_verdict_over_several_runs() {
