@@ -62,6 +62,8 @@ use transit::Sent;
 
 /// ICMP errors a node gets per second, and in one burst.
 pub const ICMP_PER_SECOND: u64 = 100;
+/// What a frame costs that goes nowhere: a node that sends nothing else gets an eighth of a turn.
+const JUNK: u64 = 8;
 /// No link yet in the table.
 const NONE: u32 = u32::MAX;
 
@@ -147,6 +149,7 @@ pub(super) struct Switch {
     resolver: Resolver,
     queries: u64,
     late: Late,
+    effort: u64,
     networks: Vec<Network>,
     traces: Vec<Arc<Trace>>,
     traces_begin: u64,
@@ -179,6 +182,7 @@ impl Switch {
             resolver: Resolver::new(config.seed, &config.nodes, &config.names),
             queries: 0,
             late: Late::default(),
+            effort: 0,
             networks: config.networks.iter().map(network).collect(),
             traces: Vec::new(),
             traces_begin: 0,
@@ -330,8 +334,14 @@ impl Switch {
         }
     }
 
+    /// What the last frame that was received cost, in packets on a link.
+    pub(super) fn effort(&self) -> u64 {
+        self.effort
+    }
+
     /// Takes the frame that a node sent at `now` through the device of port `from`.
     pub(super) fn receive(&mut self, from: PortIndex, frame: &mut Frame, now: u64) -> Outcome {
+        self.effort = JUNK;
         let bytes = offload::packet(frame);
         let node = self.map.of(from).node;
         let counters = &mut self.nodes[node.at()].counters;
@@ -349,6 +359,7 @@ impl Switch {
         }
         let why = match self.map.target(from, header.target) {
             Target::Port(goal) => {
+                self.effort = 1;
                 let network = self.map.of(from).network;
                 let noted = self
                     .connections
@@ -365,6 +376,7 @@ impl Switch {
                 };
             }
             Target::Resolver => {
+                self.effort = 1;
                 counters.resolver += 1;
                 return self.resolve(from, bytes, &header, now);
             }
@@ -373,6 +385,7 @@ impl Switch {
                 return Outcome::Done;
             }
             Target::All => {
+                self.effort = 1;
                 self.flood(from, frame, &header, parts, now);
                 return Outcome::Done;
             }

@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod harm;
+mod inside;
+mod junk;
 mod lab;
 mod mtu;
 mod networks;
