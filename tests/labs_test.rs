@@ -23,8 +23,8 @@ scenario:
     loss: { at: 1s, for: 1s, kill: server }
 ";
 
-/// A folder with a good file, a bad one, a part and one without scenario: the good one is played, the
-/// code is that of the worst, and JUnit, JSON and GitHub say the same.
+/// A folder with a good file, one whose check fails, a bad one, a part and one without scenario: what can
+/// be played is, the code is that of the worst, and JUnit, JSON and GitHub say the same.
 #[test]
 fn a_mixed_folder_gives_the_worst_and_plays_what_can_be_played() {
     steady(|| {
@@ -37,6 +37,12 @@ fn a_mixed_folder_gives_the_worst_and_plays_what_can_be_played() {
         file("a-bad.yaml", &PAIR.replace("rate:", "rat:"));
         file("more/pair.yaml", PAIR);
         file("_part.yaml", "nodes: {}");
+        let checks = "checks:
+  still there: success(client, during=loss) > 90%
+  all is well before: success(client, between=0s..500ms) > 50%
+";
+        let fails = PAIR.replace("name: pair", "name: fails") + checks;
+        file("more/fails.yaml", &fails);
         file("quiet.yaml", PAIR.split("scenario:").next().unwrap());
         let (junit, summary) = (root.join("out/junit.xml"), root.join("summary.md"));
         let mut command = sandbox.command(&["test", &root.display().to_string(), "--github"]);
@@ -62,19 +68,27 @@ fn a_mixed_folder_gives_the_worst_and_plays_what_can_be_played() {
             .iter()
             .map(|case| case["status"].as_str().unwrap())
             .collect();
-        assert_eq!(said, ["invalid", "passed", "skipped"], "{json:#}");
-        let trial = &cases[1]["trials"][0];
+        assert_eq!(said, ["invalid", "failed", "passed", "skipped"], "{json:#}");
+        let check = &cases[1]["checks"][0];
+        assert_eq!(
+            (&check["name"], &check["failed"]),
+            (&"still there".into(), &1.into())
+        );
+        let observed = check["observed"][0].as_str().unwrap();
+        assert!(observed.starts_with("success("), "{observed}");
+        let trial = &cases[2]["trials"][0];
         assert_eq!(trial["summary"]["faults"][0]["name"], "loss", "{trial:#}");
 
         let report = Report::deserialize_from_str(&fs::read_to_string(&junit).unwrap()).unwrap();
         let counts = (report.tests, report.failures, report.errors, report.skipped);
-        assert_eq!(counts, (3, 0, 1, 1));
+        assert_eq!(counts, (6, 1, 1, 1));
+        assert!(stderr.contains("check fails still there"), "{stderr}");
         assert!(
             stderr.contains("::error file=") && stderr.contains("a-bad.yaml,line=4"),
             "{stderr}"
         );
         let summary = fs::read_to_string(summary).unwrap();
-        assert!(summary.contains("1 of 3 passed"), "{summary}");
+        assert!(summary.contains("1 of 4 passed"), "{summary}");
 
         let empty = sandbox.topology("alone.yaml", PAIR.split("scenario:").next().unwrap());
         let done = sandbox.netlab(&["test", &empty]).expect(2);
@@ -83,6 +97,33 @@ fn a_mixed_folder_gives_the_worst_and_plays_what_can_be_played() {
             "{}",
             done.stderr
         );
+    });
+}
+
+/// What `init` writes is a lab that passes, and a failed check alone is code 1.
+#[test]
+fn scaffolds_pass_and_a_failed_check_is_code_1() {
+    steady(|| {
+        let Some(sandbox) = Sandbox::new("scaffold") else {
+            return;
+        };
+        let root = sandbox.runs.path().join("labs").display().to_string();
+        for kind in ["client-server", "mesh"] {
+            sandbox.netlab(&["init", "--kind", kind, &root]).expect(0);
+        }
+        let done = sandbox.netlab(&["test", &root, "--jobs", "2"]).expect(0);
+        assert!(done.stdout.contains("2 files: 2 passed"), "{}", done.stdout);
+        let fails = PAIR.to_owned() + "checks:\n  never lost: downtime(client) < 100ms\n";
+        let file = sandbox.topology("fails.yaml", &fails);
+        let done = sandbox.netlab(&["test", &file]).expect(1);
+        let fault = "loss (kill server)";
+        assert!(
+            done.stdout.contains(fault) && done.stdout.contains("observed downtime"),
+            "{}",
+            done.stdout
+        );
+        sandbox.netlab(&["run", &file]).expect(1);
+        assert_eq!(sandbox.objects(), Vec::<String>::new());
     });
 }
 
@@ -136,6 +177,11 @@ fn repeated_runs_are_listed_reported_and_compared() {
             .stdout;
         let newest: Value = serde_json::from_str(&newest).unwrap();
         assert_eq!(newest["run"], ids[0]);
+
+        let page = sandbox.runs.path().join("page.html").display().to_string();
+        let html = ["report", ids[0], "--format", "html", "-o", &page];
+        sandbox.netlab(&html).expect(0);
+        assert!(fs::read_to_string(&page).unwrap().contains(ids[0]));
 
         let args = ["compare", ids[0], "pair:all", "--format", "json"];
         let json: Value = serde_json::from_str(&sandbox.netlab(&args).expect(0).stdout).unwrap();
