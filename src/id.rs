@@ -93,6 +93,14 @@ impl std::borrow::Borrow<str> for Name {
     }
 }
 
+/// A fault's name, with the number of the occurrence where it is not the first: `slow #2`.
+pub fn occurrence_label(fault: &str, occurrence: u32) -> String {
+    match occurrence {
+        0 | 1 => fault.to_owned(),
+        later => format!("{fault} #{later}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

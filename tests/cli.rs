@@ -219,10 +219,13 @@ fn an_offline_plan_names_every_operation() {
     assert_eq!((quiet.code, quiet.stderr.as_str()), (0, ""));
     let json: serde_json::Value = serde_json::from_str(&quiet.stdout).unwrap();
     assert_eq!(json["lab"], "pair");
+    let operations = planned.stdout.lines().filter(|line| line.starts_with('#'));
     assert_eq!(
         json["operations"].as_array().unwrap().len(),
-        planned.stdout.lines().count()
+        operations.count()
     );
+    let entries = json["timeline"]["entries"].as_array().unwrap();
+    assert_eq!((entries.len(), &entries[0]["occurrence"]), (2, &1.into()));
 }
 
 #[test]

@@ -59,6 +59,7 @@ fn lab() -> Lab {
         scenario: Some(Scenario {
             warmup: Duration::from_secs(1),
             duration: Duration::from_secs(2),
+            quiet: Duration::ZERO,
             faults: Vec::new(),
         }),
     }

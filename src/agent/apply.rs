@@ -6,7 +6,7 @@
 
 use super::desire::{Actual, Desired, death, desired};
 use crate::fault::{Effect, NodeEffect};
-use crate::id::{Name, NodeIndex};
+use crate::id::{Name, NodeIndex, occurrence_label};
 use crate::lab::{Lab, ScheduledFault};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -125,7 +125,8 @@ impl Faults {
 
     /// Its name for people.
     pub fn label(&self, fault: usize) -> String {
-        self.get(fault).name.to_string()
+        let (name, occurrence) = self.id(fault);
+        occurrence_label(&name, occurrence)
     }
 
     /// Whether it is not the scenario's.
@@ -153,10 +154,19 @@ impl Faults {
         &self.scheduled[fault]
     }
 
-    /// Names of those whose effects are wanted.
+    /// Name and occurrence of a fault, as records know it.
+    pub fn id(&self, fault: usize) -> (String, u32) {
+        let fault = self.get(fault);
+        (fault.name.to_string(), fault.occurrence)
+    }
+
+    /// Names of those whose effects are wanted, as [`occurrence_label`] writes them.
     pub fn names(&self) -> Vec<String> {
-        let name = |f: &InForce| self.get(f.fault).name.to_string();
-        self.wanted().map(name).collect()
+        let label = |f: &InForce| {
+            let (name, occurrence) = self.id(f.fault);
+            occurrence_label(&name, occurrence)
+        };
+        self.wanted().map(label).collect()
     }
 
     /// Those whose effects are wanted now, in the order in which they began.

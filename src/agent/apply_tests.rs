@@ -10,6 +10,7 @@ const UP: Actual = Actual::Running { passed: true };
 fn fault(name: &str, kind: &str, effects: Vec<Effect>) -> ScheduledFault {
     ScheduledFault {
         name: Name::new(name).unwrap(),
+        occurrence: 1,
         kind: kind.into(),
         target: "server".into(),
         at: Duration::ZERO,

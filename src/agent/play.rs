@@ -7,7 +7,7 @@ use super::player::{Player, nanoseconds};
 use super::position::{Closing, RunPosition};
 use super::requests::Client;
 use crate::fault::Effect;
-use crate::id::NodeIndex;
+use crate::id::{NodeIndex, occurrence_label};
 use crate::lab::Scenario;
 use crate::record::event::{Event, Verdict, What};
 use crate::timeline::{Entry, Step};
@@ -223,9 +223,14 @@ impl Core {
         }
         let (was_in_force, failed) = self.faults.heal(fault, now);
         if was_in_force {
-            let name = self.faults.get(fault).name.to_string();
+            let (fault, occurrence) = self.faults.id(fault);
             let due = self.on_run_clock(due);
-            self.event(now, What::HealStarted { fault: name, due });
+            let started = What::HealStarted {
+                fault,
+                occurrence,
+                due,
+            };
+            self.event(now, started);
         }
         if let Some(failed) = failed {
             self.seen_fault(now, failed);
@@ -275,6 +280,7 @@ impl Core {
                 let scheduled = self.faults.get(fault);
                 let what = What::FaultBegan {
                     fault: scheduled.name.to_string(),
+                    occurrence: scheduled.occurrence,
                     kind: scheduled.kind.clone(),
                     target: scheduled.target.clone(),
                     due: self.on_run_clock(due),
@@ -285,22 +291,32 @@ impl Core {
                 self.prove_begun(fault);
             }
             Seen::HealStarted { fault } => {
-                let fault = self.faults.get(fault).name.to_string();
+                let (fault, occurrence) = self.faults.id(fault);
                 let due = self.on_run_clock(now);
-                self.event(now, What::HealStarted { fault, due });
+                let started = What::HealStarted {
+                    fault,
+                    occurrence,
+                    due,
+                };
+                self.event(now, started);
             }
             Seen::Healed { fault: place, at } => {
-                let fault = place;
-                let fault = self.faults.get(fault).name.to_string();
-                self.event(at, What::FaultHealed { fault });
+                let (fault, occurrence) = self.faults.id(place);
+                self.event(at, What::FaultHealed { fault, occurrence });
                 self.prove_after(place);
             }
             Seen::Failed { fault, why } => {
-                let name = self.faults.get(fault).name.to_string();
-                self.reason(format!("fault `{name}` failed: {why}"));
                 self.tell_failed(fault, &why);
                 self.prove_no_more(fault);
-                self.event(now, What::FaultFailed { fault: name, why });
+                let (fault, occurrence) = self.faults.id(fault);
+                let name = occurrence_label(&fault, occurrence);
+                self.reason(format!("fault `{name}` failed: {why}"));
+                let failed = What::FaultFailed {
+                    fault,
+                    occurrence,
+                    why,
+                };
+                self.event(now, failed);
                 self.disown();
             }
         }

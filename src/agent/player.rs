@@ -88,6 +88,7 @@ mod tests {
     fn scenario() -> Scenario {
         let fault = |name: &str, at, lasts: Option<u64>| ScheduledFault {
             name: Name::new(name).unwrap(),
+            occurrence: 1,
             kind: "kill".into(),
             target: "server".into(),
             at: Duration::from_secs(at),
@@ -97,6 +98,7 @@ mod tests {
         Scenario {
             warmup: Duration::from_secs(2),
             duration: Duration::from_secs(10),
+            quiet: Duration::ZERO,
             faults: vec![fault("a", 1, Some(2)), fault("b", 3, None)],
         }
     }

@@ -189,6 +189,7 @@ mod tests {
             step,
             fault,
             name: Name::new("f").unwrap(),
+            occurrence: 1,
         };
         let (apply, unseen) = missed(vec![
             entry(0, Step::Heal, 1),

@@ -312,17 +312,26 @@ impl Core {
         let effects = &self.faults.get(fault).effects;
         let judged = judge::judge(effects, case, &names);
         let label = self.faults.label(fault);
-        let fault = self.faults.get(fault).name.to_string();
+        let (fault, occurrence) = self.faults.id(fault);
         let what = match judged {
             Ok(Judged { seen, masked: true }) => What::FaultMasked {
                 fault,
+                occurrence,
                 by: case.others.iter().cloned().collect(),
                 seen,
             },
-            Ok(Judged { seen, .. }) => What::FaultProven { fault, seen },
+            Ok(Judged { seen, .. }) => What::FaultProven {
+                fault,
+                occurrence,
+                seen,
+            },
             Err(why) => {
                 self.reason(format!("fault `{label}` had no provable effect: {why}"));
-                What::FaultUnproven { fault, why }
+                What::FaultUnproven {
+                    fault,
+                    occurrence,
+                    why,
+                }
             }
         };
         self.event(now, what);

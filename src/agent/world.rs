@@ -79,6 +79,7 @@ pub(super) fn fault(
 ) -> ScheduledFault {
     ScheduledFault {
         name: Name::new(name).unwrap(),
+        occurrence: 1,
         kind: kind.into(),
         target: "n-1".into(),
         at: Duration::from_secs(at),
@@ -112,6 +113,7 @@ pub(super) fn scenario(faults: Vec<ScheduledFault>) -> Option<Scenario> {
     Some(Scenario {
         warmup: Duration::from_secs(1),
         duration: Duration::from_secs(10),
+        quiet: Duration::ZERO,
         faults,
     })
 }

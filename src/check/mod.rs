@@ -23,7 +23,7 @@ mod window;
 pub use logic::Judgement;
 pub use result::{CheckResult, Observed};
 pub use view::{Life, LifeEvent, View};
-pub use window::{FaultTimes, Frame, Kind, Window, windows};
+pub use window::{FaultTimes, Frame, Kind, Window, by_name, windows};
 
 use crate::lab::Check;
 

@@ -155,12 +155,8 @@ fn beside(moment: Moment, fault: &str, view: &View<'_>) -> Result<Vec<Window>, S
     if occurrences.is_empty() {
         return Err(format!("{fault} was never in effect"));
     }
-    let of = |at: &usize| windows(&view.faults, *at, &view.frame);
-    let mut found: Vec<Window> = occurrences.iter().flat_map(of).collect();
+    let mut found = windows(&view.faults, &occurrences, &view.frame);
     found.retain(|window| window.kind == kind);
-    if kind == Kind::Before {
-        found.truncate(1);
-    }
     if found.is_empty() {
         return Err(format!("{fault} did not heal before the end"));
     }

@@ -37,6 +37,7 @@ checks:
 /// The server is lost from 7 s to 12 s of the run (5 s to 10 s of the scenario), back at 13 s.
 fn loss() -> FaultTimes {
     FaultTimes {
+        occurrence: 1,
         name: "loss".into(),
         kind: "kill".into(),
         target: "server".into(),

@@ -36,7 +36,7 @@ impl Kind {
     }
 }
 
-/// A set of slots.
+/// A set of slots: one stretch of time. Several of one kind are a set together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Window {
     /// Which part.
@@ -67,8 +67,10 @@ impl Window {
 /// What is known about one occurrence of a fault. Times are nanoseconds since go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultTimes {
-    /// Its name.
+    /// The fault's name.
     pub name: String,
+    /// Which occurrence, from 1.
+    pub occurrence: u32,
     /// Its kind.
     pub kind: String,
     /// Its target.
@@ -98,30 +100,68 @@ pub struct Frame {
     pub blind: Vec<Range<i64>>,
 }
 
-/// The windows of fault `index`; `after` only when it has healed.
-pub fn windows(faults: &[FaultTimes], index: usize, frame: &Frame) -> Vec<Window> {
-    let fault = &faults[index];
-    let others = faults.iter().enumerate().filter(|(at, _)| *at != index);
-    let mut others: Vec<_> = others
-        .map(|(_, other)| other.requested..other.healed.unwrap_or(i64::MAX))
-        .collect();
-    others.extend(frame.blind.iter().cloned());
-    let window = |kind, range, without: &[Range<i64>]| Window {
-        kind,
-        range,
-        without: without.to_vec(),
-    };
-    let healing = fault.heal_started.or(fault.healed).unwrap_or(frame.end);
-    let mut windows = vec![
-        window(Kind::Before, frame.warmup..fault.requested, &others),
-        window(Kind::During, fault.began..healing, &frame.blind),
-    ];
-    if let Some(healed) = fault.healed {
+/// The occurrences of each fault, as places in `faults`, in the order in which the faults first came
+/// into effect.
+pub fn by_name(faults: &[FaultTimes]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for (at, fault) in faults.iter().enumerate() {
+        let same = |group: &&mut Vec<usize>| faults[group[0]].name == fault.name;
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(at),
+            None => groups.push(vec![at]),
+        }
+    }
+    groups
+}
+
+/// The windows of a fault with these occurrences: before the first; during any of them; after each
+/// that has healed, until the next fault. Those of one kind are in order and do not touch.
+pub fn windows(faults: &[FaultTimes], occurrences: &[usize], frame: &Frame) -> Vec<Window> {
+    let in_effect = |fault: &FaultTimes| fault.requested..fault.healed.unwrap_or(i64::MAX);
+    let mut busy: Vec<_> = faults.iter().map(in_effect).collect();
+    busy.extend(frame.blind.iter().cloned());
+    let own = || occurrences.iter().filter_map(|&at| faults.get(at));
+    let first = own().map(|fault| fault.requested).min();
+    let before = frame.warmup..first.unwrap_or(frame.end);
+    let healing = |fault: &FaultTimes| fault.heal_started.or(fault.healed).unwrap_or(frame.end);
+    let during = own().map(|fault| fault.began..healing(fault));
+    let after = |healed: i64| {
         let next = faults.iter().map(|other| other.requested);
         let next = next.filter(|&at| at >= healed).min().unwrap_or(frame.end);
-        windows.push(window(Kind::After, healed..next.min(frame.end), &others));
+        healed..next.min(frame.end)
+    };
+    let after = own().filter_map(|fault| fault.healed.map(after));
+    let all = [
+        (Kind::Before, Vec::from([before]), &busy),
+        (Kind::During, joined(during.collect()), &frame.blind),
+        (Kind::After, joined(after.collect()), &busy),
+    ];
+    let windows = |(kind, ranges, without): (Kind, Vec<Range<i64>>, &Vec<Range<i64>>)| {
+        let without = without.clone();
+        ranges.into_iter().map(move |range| Window {
+            kind,
+            range,
+            without: without.clone(),
+        })
+    };
+    all.into_iter().flat_map(windows).collect()
+}
+
+/// The same stretches in ascending order; those that touch become one, and empty ones go where there
+/// is another.
+fn joined(mut ranges: Vec<Range<i64>>) -> Vec<Range<i64>> {
+    if ranges.iter().any(|range| range.start < range.end) {
+        ranges.retain(|range| range.start < range.end);
     }
-    windows
+    ranges.sort_by_key(|range| range.start);
+    let mut joined: Vec<Range<i64>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match joined.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => joined.push(range),
+        }
+    }
+    joined
 }
 
 #[cfg(test)]
@@ -154,6 +194,14 @@ mod tests {
             .filter(|&slot| w.holds(slot * 100_000_000))
             .collect();
         assert_eq!(held, [0, 1, 5, 6, 7, 8, 9]);
+    }
+
+    #[test]
+    fn stretches_that_touch_become_one() {
+        assert_eq!(
+            joined(vec![500..650, 0..250, 600..800, 250..300, 900..900]),
+            [0..300, 500..800]
+        );
     }
 
     #[test]

@@ -7,13 +7,14 @@ use super::source::{self, Overrides};
 use super::table;
 
 use crate::plan::{self, Plan, Snapshot};
+use crate::timeline::Timeline;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
 /// Arguments of `netlab plan`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Of a lab that is up, it shows first what differs from the file.\n\nExamples:\n  netlab plan topologies/client-server.yaml --offline\n  netlab plan topologies/client-server.yaml --set clients=20"
+    after_help = "Of a lab that is up, it shows first what differs from the file; last comes when each fault\nbegins and heals.\n\nExamples:\n  netlab plan topologies/client-server.yaml --offline\n  netlab plan topologies/client-server.yaml --set clients=20"
 )]
 pub struct Arguments {
     /// The topology; `-` is standard input
@@ -42,31 +43,39 @@ enum PlanFormat {
 pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let topology = source::load(&arguments.file, &arguments.overrides, context.terminal)?;
     let lab = topology.lab;
-    let plan = if arguments.offline {
+    let (plan, lab) = if arguments.offline {
         let note = "offline: assuming an engine that holds nothing of this lab";
         context.terminal.tell(note);
         let architecture = std::env::consts::ARCH;
         let images = super::connect::own_images(&context.owner, architecture)?;
         let socket = arguments.settings.socket("unix:///var/run/docker.sock");
         let options = plan_options(context, &arguments.settings, &images, socket, true);
-        plan::up(&lab, &Snapshot::assumed(&lab), &options)?
+        (plan::up(&lab, &Snapshot::assumed(&lab), &options)?, lab)
     } else {
         let (engine, info) = super::connect::connect().await?;
         let images = super::connect::own_images(&context.owner, &info.architecture)?;
         let socket = arguments.settings.socket(&info.endpoint);
         let options = plan_options(context, &arguments.settings, &images, socket, true);
         let snapshot = crate::run::snapshot(&engine, &lab, &options).await?;
-        plan::up(&plan::settled(lab, &snapshot), &snapshot, &options)?
+        let lab = plan::settled(lab, &snapshot);
+        (plan::up(&lab, &snapshot, &options)?, lab)
     };
-    let text = match arguments.format {
-        PlanFormat::Text => plan.to_string(),
-        PlanFormat::Json => table::json(&as_json(&plan)),
+    let text = match (arguments.format, &lab.scenario) {
+        (PlanFormat::Text, None) => plan.to_string(),
+        (PlanFormat::Text, Some(scenario)) => {
+            let timeline = Timeline::new(scenario).told(scenario, lab.seed);
+            format!("{plan}\n{timeline}")
+        }
+        (PlanFormat::Json, scenario) => table::json(&as_json(
+            &plan,
+            scenario.as_ref().map(Timeline::new).as_ref(),
+        )),
     };
     context.terminal.print(&text)?;
     Ok(Exit::Passed)
 }
 
-fn as_json(plan: &Plan) -> serde_json::Value {
+fn as_json(plan: &Plan, timeline: Option<&Timeline>) -> serde_json::Value {
     let operations = plan.operations.iter().map(|operation| {
         json!({
             "id": operation.id,
@@ -83,5 +92,6 @@ fn as_json(plan: &Plan) -> serde_json::Value {
         "lab": plan.lab,
         "changes": changes.collect::<Vec<_>>(),
         "operations": operations.collect::<Vec<_>>(),
+        "timeline": timeline,
     })
 }

@@ -85,7 +85,7 @@ fn told(lab: &crate::lab::Lab) -> String {
         None => format!("{nodes}, no scenario"),
         Some(scenario) => format!(
             "{nodes}, {} in {} after {} of warm-up{checks}",
-            many(scenario.faults.len(), "fault"),
+            many(scenario.fault_names().count(), "fault"),
             time(scenario.duration),
             time(scenario.warmup),
         ),

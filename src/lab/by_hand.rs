@@ -36,7 +36,7 @@ pub fn by_hand(lab: &Lab, name: &str, source: &Source) -> Result<ByHand, Diagnos
             let fault = faults::resolve(&roster, &places, Some(&links), spec, &mut reports);
             fault.map(|fault| ScheduledFault {
                 at: Duration::ZERO,
-                lasts: spec.lasts.as_ref().map(|lasts| lasts.value),
+                lasts: spec.schedule.lasts.as_ref().map(|lasts| lasts.value),
                 ..fault
             })
         }

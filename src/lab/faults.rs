@@ -3,8 +3,10 @@
 use super::model::{Links, Scenario, ScheduledFault};
 use super::networks::Places;
 use super::roster::Roster;
+use super::schedule::Once;
 use super::targets::Place;
 use crate::spec::{Diagnostic, FaultSpec, ScenarioSpec};
+use std::time::Duration;
 
 /// The scenario; none when something was reported.
 pub(super) fn scenario(
@@ -14,54 +16,41 @@ pub(super) fn scenario(
     spec: &ScenarioSpec,
     reports: &mut Vec<Diagnostic>,
 ) -> Option<Scenario> {
+    let times = super::schedule::schedule(roster.topology.seed, spec, reports);
     let mut faults = Vec::with_capacity(spec.faults.len());
     let mut complete = true;
-    for fault in &spec.faults {
-        let begins = times(spec, fault, reports);
-        match resolve(roster, places, links, fault, reports) {
-            Some(fault) if begins => faults.push(fault),
-            Some(_) => {}
-            None => complete = false,
+    for (fault, times) in spec.faults.iter().zip(times) {
+        match (resolve(roster, places, links, fault, reports), times) {
+            (Some(fault), Some(times)) => faults.extend(occurrences(&fault, &times)),
+            _ => complete = false,
         }
     }
     let duration = spec.duration.as_ref()?.value;
     complete.then_some(Scenario {
         warmup: spec.warmup,
         duration,
+        quiet: spec.quiet.as_ref().map_or(Duration::ZERO, |q| q.value),
         faults,
     })
 }
 
-/// Reports a fault that would not begin, or not heal by itself, before the end; whether it begins.
-fn times(spec: &ScenarioSpec, fault: &FaultSpec, reports: &mut Vec<Diagnostic>) -> bool {
-    let (Some(duration), Some(at)) = (&spec.duration, &fault.at) else {
-        return true;
-    };
-    let name = &fault.name.value;
-    if at.value >= duration.value {
-        let message =
-            format!("the fault `{name}` would begin when the scenario is over; it is left out");
-        reports.push(
-            Diagnostic::warning("fault-too-late", message)
-                .at(at.span, "")
-                .at(duration.span, "the end"),
-        );
-        return false;
-    }
-    if let Some(lasts) = &fault.lasts
-        && at.value + lasts.value > duration.value
-    {
-        let message = format!("the fault `{name}` is healed early, at the end of the scenario");
-        reports.push(
-            Diagnostic::warning("fault-cut-short", message)
-                .at(lasts.span, "")
-                .at(duration.span, "the end"),
-        );
-    }
-    true
+/// One entry for each time that the fault happens, numbered from 1.
+fn occurrences<'a>(
+    fault: &'a ScheduledFault,
+    times: &'a [Once],
+) -> impl Iterator<Item = ScheduledFault> + 'a {
+    times
+        .iter()
+        .zip(1..)
+        .map(|(once, occurrence)| ScheduledFault {
+            occurrence,
+            at: once.at,
+            lasts: once.lasts,
+            ..fault.clone()
+        })
 }
 
-/// The fault with its targets resolved; none when something was reported.
+/// What a fault does, and to whom; its time is still open. None when something was reported.
 pub(super) fn resolve(
     roster: &Roster<'_>,
     places: &Places,
@@ -84,8 +73,9 @@ pub(super) fn resolve(
         name: fault.name.value.clone(),
         kind: fault.kind.0.name.to_owned(),
         target: text,
-        at: fault.at.as_ref()?.value,
-        lasts: fault.lasts.as_ref().map(|lasts| lasts.value),
+        occurrence: 1,
+        at: Duration::ZERO,
+        lasts: None,
         effects,
     })
 }

@@ -15,6 +15,7 @@ mod programs;
 mod reach;
 mod roster;
 pub mod route;
+mod schedule;
 mod select;
 mod settle;
 pub mod shape;

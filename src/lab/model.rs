@@ -334,15 +334,36 @@ pub struct Scenario {
     /// From the end of the warm-up to the end.
     #[serde(with = "duration")]
     pub duration: Duration,
-    /// Faults in the file's order.
+    /// The last part of `duration`: every fault has healed before.
+    #[serde(with = "duration", default, skip_serializing_if = "Duration::is_zero")]
+    pub quiet: Duration,
+    /// Every occurrence of every fault: in the file's order, those of one fault by their number.
     pub faults: Vec<ScheduledFault>,
 }
 
-/// A fault with its time.
+impl Scenario {
+    /// From the end of the warm-up until all faults have healed: where the quiet period begins, or
+    /// the end.
+    pub fn healed_by(&self) -> Duration {
+        self.duration.saturating_sub(self.quiet)
+    }
+
+    /// The names of the faults, each once, in the file's order.
+    pub fn fault_names(&self) -> impl Iterator<Item = &Name> {
+        let mut last = None;
+        let names = self.faults.iter().map(|fault| &fault.name);
+        names.filter(move |name| last.replace(*name) != Some(*name))
+    }
+}
+
+/// One occurrence of a fault, with its time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScheduledFault {
-    /// The name that checks and reports use.
+    /// The name that checks and reports use, shared by all occurrences of the fault.
     pub name: Name,
+    /// Which of them this is, from 1.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub occurrence: u32,
     /// Name of its [`crate::fault::Kind`].
     pub kind: String,
     /// Its target for people: `server`, `peer-2, peer-5`, `client-1 -> server`.
@@ -350,7 +371,7 @@ pub struct ScheduledFault {
     /// When it begins, in scenario time.
     #[serde(with = "duration")]
     pub at: Duration,
-    /// How long it lasts; none: until the end of the scenario, or (kinds that do not last) at once
+    /// How long it lasts; none: until [`Scenario::healed_by`], or (kinds that do not last) at once
     /// over.
     #[serde(with = "duration::option")]
     pub lasts: Option<Duration>,
@@ -371,6 +392,14 @@ pub struct Check {
     /// The nodes that its selectors select.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub nodes: BTreeMap<String, Vec<NodeIndex>>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn is_one(occurrence: &u32) -> bool {
+    *occurrence == 1
 }
 
 impl Lab {

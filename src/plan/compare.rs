@@ -2,8 +2,8 @@
 
 use super::change::{Change, ChangeKind, Common, row, shown};
 use super::json::differences;
-use crate::id::NodeIndex;
-use crate::lab::{Lab, Links, Network, Node, Program, Scenario};
+use crate::id::{Name, NodeIndex};
+use crate::lab::{Lab, Links, Network, Node, Program, Scenario, ScheduledFault};
 use netlab_protocol::role::{Endpoint, Role};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -269,20 +269,54 @@ fn names_cause(text: &str, fault: &str) -> bool {
 
 /// A scenario as people name its parts. Effects are told only where nodes have the same places.
 fn told(scenario: &Scenario, with_effects: bool) -> Value {
-    let fault = |fault: &crate::lab::ScheduledFault| {
-        let mut told = value(fault);
-        if let Some(fields) = told.as_object_mut() {
-            fields.remove("name");
-            if !with_effects {
-                fields.remove("effects");
-            }
-        }
-        (fault.name.to_string(), told)
+    let fault = |name: &Name| {
+        let all = scenario.faults.iter().filter(|fault| fault.name == *name);
+        (name.to_string(), told_fault(all, with_effects))
     };
-    let faults: serde_json::Map<String, Value> = scenario.faults.iter().map(fault).collect();
+    let faults: serde_json::Map<String, Value> = scenario.fault_names().map(fault).collect();
     let mut told = value(scenario);
     if let Some(fields) = told.as_object_mut() {
         fields.insert("faults".to_owned(), Value::Object(faults));
     }
     told
+}
+
+/// All occurrences of one fault as one thing: what they have in common once, and their times in a row.
+fn told_fault<'a>(
+    occurrences: impl Iterator<Item = &'a ScheduledFault>,
+    with_effects: bool,
+) -> Value {
+    let mut told = serde_json::Map::new();
+    for once in occurrences {
+        let Value::Object(mut fields) = value(once) else {
+            continue;
+        };
+        fields.remove("name");
+        fields.remove("occurrence");
+        if !with_effects {
+            fields.remove("effects");
+        }
+        for (key, more) in fields {
+            match told.entry(&key).or_insert(Value::Null) {
+                known @ Value::Null => *known = more,
+                Value::String(known) if key == "at" => {
+                    known.push_str(&format!(", {}", more.as_str().unwrap_or_default()));
+                }
+                Value::String(known) => {
+                    let more = more.as_str().unwrap_or_default();
+                    if !known.split(", ").any(|word| word == more) {
+                        known.push_str(&format!(", {more}"));
+                    }
+                }
+                Value::Array(known) => {
+                    let more = more.as_array().into_iter().flatten();
+                    let new: Vec<Value> =
+                        more.filter(|one| !known.contains(one)).cloned().collect();
+                    known.extend(new);
+                }
+                _ => {}
+            }
+        }
+    }
+    Value::Object(told)
 }

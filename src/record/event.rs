@@ -63,6 +63,9 @@ pub enum What {
     FaultBegan {
         /// Its name.
         fault: String,
+        /// Which of its occurrences, from 1.
+        #[serde(default = "one")]
+        occurrence: u32,
         /// Its kind.
         kind: String,
         /// Its target, for people.
@@ -76,6 +79,9 @@ pub enum What {
     HealStarted {
         /// Its name.
         fault: String,
+        /// Which of its occurrences, from 1.
+        #[serde(default = "one")]
+        occurrence: u32,
         /// When it was due.
         due: i64,
     },
@@ -83,11 +89,17 @@ pub enum What {
     FaultHealed {
         /// Its name.
         fault: String,
+        /// Which of its occurrences, from 1.
+        #[serde(default = "one")]
+        occurrence: u32,
     },
     /// A fault or its heal could not be applied, or had no effect.
     FaultFailed {
         /// Its name.
         fault: String,
+        /// Which of its occurrences, from 1.
+        #[serde(default = "one")]
+        occurrence: u32,
         /// Why.
         why: String,
     },
@@ -95,6 +107,9 @@ pub enum What {
     FaultProven {
         /// Its name.
         fault: String,
+        /// Which of its occurrences, from 1.
+        #[serde(default = "one")]
+        occurrence: u32,
         /// What was seen.
         seen: String,
     },
@@ -102,6 +117,9 @@ pub enum What {
     FaultMasked {
         /// Its name.
         fault: String,
+        /// Which of its occurrences, from 1.
+        #[serde(default = "one")]
+        occurrence: u32,
         /// Those that were in force on the same nodes and links.
         by: Vec<String>,
         /// What was seen all the same.
@@ -111,6 +129,9 @@ pub enum What {
     FaultUnproven {
         /// Its name.
         fault: String,
+        /// Which of its occurrences, from 1.
+        #[serde(default = "one")]
+        occurrence: u32,
         /// Why.
         why: String,
     },
@@ -139,6 +160,10 @@ pub enum What {
         /// Why it is not [`Verdict::Passed`].
         reasons: Vec<String>,
     },
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// What a run is worth.

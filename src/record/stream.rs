@@ -160,7 +160,7 @@ pub struct Status {
     pub run: Option<String>,
     /// Nodes in the lab's order.
     pub nodes: Vec<NodeStatus>,
-    /// Names of the faults in effect.
+    /// Names of the faults in effect, with the occurrence where it is not the first: `slow #2`.
     pub faults: Vec<String>,
     /// Ids of the runs in the agent's volume, oldest first.
     pub runs: Vec<String>,
@@ -212,7 +212,7 @@ pub struct Progress {
     pub t: i64,
     /// Requests by role, operation and outcome that ended since the last progress.
     pub requests: Vec<ProgressCount>,
-    /// Names of the faults in effect.
+    /// Names of the faults in effect, with the occurrence where it is not the first: `slow #2`.
     pub faults: Vec<String>,
     /// Nodes that are not ready.
     pub down: Vec<String>,

@@ -59,19 +59,21 @@ pub fn frame(events: &[Event]) -> Frame {
     frame
 }
 
-/// All faults that came into effect, in that order.
+/// All occurrences of faults that came into effect, in that order.
 pub fn faults(events: &[Event]) -> Vec<FaultTimes> {
     let mut faults: Vec<FaultTimes> = Vec::new();
     for event in events {
         match &event.what {
             What::FaultBegan {
                 fault,
+                occurrence,
                 kind,
                 target,
                 due,
                 requested,
             } => faults.push(FaultTimes {
                 name: fault.clone(),
+                occurrence: *occurrence,
                 kind: kind.clone(),
                 target: target.clone(),
                 due: *due,
@@ -81,13 +83,17 @@ pub fn faults(events: &[Event]) -> Vec<FaultTimes> {
                 heal_started: None,
                 healed: None,
             }),
-            What::HealStarted { fault, due } => {
-                if let Some(open) = open(&mut faults, fault) {
+            What::HealStarted {
+                fault,
+                occurrence,
+                due,
+            } => {
+                if let Some(open) = open(&mut faults, fault, *occurrence) {
                     (open.heal_due, open.heal_started) = (Some(*due), Some(event.t));
                 }
             }
-            What::FaultHealed { fault } => {
-                if let Some(open) = open(&mut faults, fault) {
+            What::FaultHealed { fault, occurrence } => {
+                if let Some(open) = open(&mut faults, fault, *occurrence) {
                     open.healed = Some(event.t);
                 }
             }
@@ -97,7 +103,12 @@ pub fn faults(events: &[Event]) -> Vec<FaultTimes> {
     faults
 }
 
-fn open<'a>(faults: &'a mut [FaultTimes], name: &str) -> Option<&'a mut FaultTimes> {
-    let mut open = faults.iter_mut().rev();
-    open.find(|fault| fault.name == name && fault.healed.is_none())
+fn open<'a>(
+    faults: &'a mut [FaultTimes],
+    name: &str,
+    occurrence: u32,
+) -> Option<&'a mut FaultTimes> {
+    let this =
+        |f: &&mut FaultTimes| f.name == name && f.occurrence == occurrence && f.healed.is_none();
+    faults.iter_mut().rev().find(this)
 }

@@ -3,6 +3,7 @@
 use super::quantity::instant;
 use super::summary::Summary;
 use crate::check::{CheckResult, Judgement};
+use crate::id::occurrence_label;
 use crate::record::Run;
 use crate::record::event::{Event, What};
 use serde::Serialize;
@@ -50,23 +51,23 @@ impl Diagnosis {
             .filter(|check| check.verdict != Judgement::Pass);
         let looked = failed.clone().find_map(looked_at);
         let wrong = went_wrong(&record.events).or(looked).unwrap_or(summary.end);
-        let mut begun = summary
-            .faults
-            .iter()
-            .filter(|fault| fault.requested <= wrong);
-        let fault = begun.next_back();
+        let all = summary.faults.iter().flat_map(|fault| {
+            let occurrences = fault.occurrences.iter();
+            occurrences.map(|once| (occurrence_label(&fault.name, once.occurrence), once))
+        });
+        let begun = all.filter(|(_, once)| once.requested <= wrong);
+        let fault = begun.max_by_key(|(_, once)| once.requested);
         let mut texts: Vec<&str> = Vec::new();
         texts.extend(record.events.iter().filter_map(about));
         texts.extend(failed.map(|check| check.expect.as_str()));
         texts.extend(summary.reasons.iter().map(String::as_str));
-        texts.extend(fault.map(|fault| fault.target.as_str()));
+        texts.extend(fault.as_ref().map(|(_, once)| once.target.as_str()));
         Diagnosis {
-            fault: fault.map(|fault| {
+            fault: fault.map(|(name, fault)| {
                 let at = |ns: i64| instant(ns - summary.warmup);
                 let until = fault.healed.map(|ns| format!(" to {}", at(ns)));
                 format!(
-                    "{} ({} {}), {}{}",
-                    fault.name,
+                    "{name} ({} {}), {}{}",
                     fault.kind,
                     fault.target,
                     at(fault.began),

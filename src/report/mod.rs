@@ -20,7 +20,7 @@ pub use diagnosis::{Diagnosis, LogTail};
 pub use page::{Group as PageGroup, PageError, Source, comparison_html, html};
 pub use palette::Palette;
 pub use quantity::{latency, share};
-pub use summary::{FORMAT, FaultSummary, RoleSummary, Summary, WindowSummary};
+pub use summary::{FORMAT, FaultSummary, OccurrenceSummary, RoleSummary, Summary, WindowSummary};
 pub use text::{checks, text};
 
 /// Windows beside faults, which checks look at, too.

@@ -1,6 +1,7 @@
 //! The summary of a run, as `summary.json` holds it.
 
 use crate::check::{self, CheckResult, FaultTimes, Frame, Judgement, Kind, Window};
+use crate::id::occurrence_label;
 use crate::metrics::Stats;
 use crate::record::event::{Event, Verdict, What};
 use crate::record::{Run, view};
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Version of [`Summary`]'s serialised form.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What came out of a run. Times are nanoseconds since the run's go.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,6 +45,21 @@ pub struct Summary {
 pub struct FaultSummary {
     /// Its name.
     pub name: String,
+    /// Its kind; several of a fault whose kinds are drawn.
+    pub kind: String,
+    /// Its target; several of a fault whose targets are drawn.
+    pub target: String,
+    /// Each time that it came into effect, in that order.
+    pub occurrences: Vec<OccurrenceSummary>,
+    /// By role: before the first occurrence, during all, after all.
+    pub roles: Vec<RoleSummary>,
+}
+
+/// One occurrence of a fault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OccurrenceSummary {
+    /// Its number, from 1.
+    pub occurrence: u32,
     /// Its kind.
     pub kind: String,
     /// Its target.
@@ -63,8 +79,6 @@ pub struct FaultSummary {
     /// What proves it; none: it was not healed in this run, or failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
-    /// By role, before, during and after.
-    pub roles: Vec<RoleSummary>,
 }
 
 /// What is known of a fault's effect.
@@ -104,9 +118,9 @@ pub struct RoleSummary {
 pub struct WindowSummary {
     /// Which window.
     pub window: Kind,
-    /// Its begin.
+    /// Its begin; of several stretches, that of the first.
     pub from: i64,
-    /// Its end.
+    /// Its end; of several stretches, that of the last.
     pub to: i64,
     /// Whole slots of 100 ms in it.
     pub slots: usize,
@@ -139,8 +153,8 @@ impl Summary {
             without: frame.blind.clone(),
         };
         let roles = roles(record, &[whole]);
-        let faults = (0..times.len())
-            .map(|at| fault(record, &times, at, &frame))
+        let faults = (check::by_name(&times).iter())
+            .map(|occurrences| fault(record, &times, occurrences, &frame))
             .collect();
         Summary {
             format: FORMAT,
@@ -158,11 +172,21 @@ impl Summary {
     }
 }
 
-fn fault(record: &Run, times: &[FaultTimes], at: usize, frame: &Frame) -> FaultSummary {
-    let windows = check::windows(times, at, frame);
-    let fault = &times[at];
+fn fault(record: &Run, times: &[FaultTimes], occurrences: &[usize], frame: &Frame) -> FaultSummary {
+    let windows = check::windows(times, occurrences, frame);
+    let own = || occurrences.iter().map(|&at| &times[at]);
     FaultSummary {
-        name: fault.name.clone(),
+        name: own().next().map_or_else(String::new, |f| f.name.clone()),
+        kind: each_once(own().map(|fault| fault.kind.as_str())),
+        target: each_once(own().map(|fault| fault.target.as_str())),
+        occurrences: own().map(|f| occurrence(&record.events, f)).collect(),
+        roles: roles(record, &windows),
+    }
+}
+
+fn occurrence(events: &[Event], fault: &FaultTimes) -> OccurrenceSummary {
+    OccurrenceSummary {
+        occurrence: fault.occurrence,
         kind: fault.kind.clone(),
         target: fault.target.clone(),
         due: fault.due,
@@ -171,30 +195,51 @@ fn fault(record: &Run, times: &[FaultTimes], at: usize, frame: &Frame) -> FaultS
         heal_due: fault.heal_due,
         heal_started: fault.heal_started,
         healed: fault.healed,
-        proof: proof(&record.events, fault),
-        roles: roles(record, &windows),
+        proof: proof(events, fault),
     }
 }
 
 fn proof(events: &[Event], of: &FaultTimes) -> Option<Proof> {
+    let same = |fault: &String, occurrence: &u32| *fault == of.name && *occurrence == of.occurrence;
     let about = |event: &Event| match &event.what {
-        What::FaultProven { fault, seen } if *fault == of.name => {
-            Some(Proof::Proven { seen: seen.clone() })
-        }
-        What::FaultMasked { fault, by, seen } if *fault == of.name => Some(Proof::Masked {
+        What::FaultProven {
+            fault,
+            occurrence,
+            seen,
+        } if same(fault, occurrence) => Some(Proof::Proven { seen: seen.clone() }),
+        What::FaultMasked {
+            fault,
+            occurrence,
+            by,
+            seen,
+        } if same(fault, occurrence) => Some(Proof::Masked {
             by: by.clone(),
             seen: seen.clone(),
         }),
-        What::FaultUnproven { fault, why } if *fault == of.name => {
-            Some(Proof::Unproven { why: why.clone() })
-        }
+        What::FaultUnproven {
+            fault,
+            occurrence,
+            why,
+        } if same(fault, occurrence) => Some(Proof::Unproven { why: why.clone() }),
         _ => None,
     };
     events.iter().find_map(about)
 }
 
-/// The windows of every role that asked anything, by name.
+/// Different words, in the order in which they come.
+fn each_once<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let mut once: Vec<&str> = Vec::new();
+    for word in words {
+        if !once.contains(&word) {
+            once.push(word);
+        }
+    }
+    once.join(", ")
+}
+
+/// The windows of every role that asked anything, by name; those of one kind together.
 fn roles(record: &Run, windows: &[Window]) -> Vec<RoleSummary> {
+    let columns: Vec<&[Window]> = windows.chunk_by(|a, b| a.kind == b.kind).collect();
     let mut stats: BTreeMap<&str, Vec<Stats>> = BTreeMap::new();
     for row in &record.latency {
         let Some(node) = record.lab.nodes.get(row.node.at()) else {
@@ -202,27 +247,31 @@ fn roles(record: &Run, windows: &[Window]) -> Vec<RoleSummary> {
         };
         let of_role = stats
             .entry(node.role())
-            .or_insert_with(|| vec![Stats::default(); windows.len()]);
-        for (window, stats) in windows.iter().zip(of_role) {
-            if window.holds(row.t) {
+            .or_insert_with(|| vec![Stats::default(); columns.len()]);
+        for (windows, stats) in columns.iter().zip(of_role) {
+            if windows.iter().any(|window| window.holds(row.t)) {
                 stats.add(row);
             }
         }
     }
     let summary = |(role, stats): (&str, Vec<Stats>)| RoleSummary {
         role: role.to_owned(),
-        windows: windows.iter().zip(&stats).map(window_summary).collect(),
+        windows: (columns.iter().zip(&stats))
+            .filter_map(|(windows, stats)| window_summary(windows, stats))
+            .collect(),
     };
     stats.into_iter().map(summary).collect()
 }
 
-fn window_summary((window, stats): (&Window, &Stats)) -> WindowSummary {
-    let slots = window.slots();
+/// The windows of one kind together.
+fn window_summary(windows: &[Window], stats: &Stats) -> Option<WindowSummary> {
+    let (first, last) = (windows.first()?, windows.last()?);
+    let slots: usize = windows.iter().map(Window::slots).sum();
     let seconds = slots as f64 * SLOT_NS as f64 / 1e9;
-    WindowSummary {
-        window: window.kind,
-        from: window.range.start,
-        to: window.range.end,
+    Some(WindowSummary {
+        window: first.kind,
+        from: first.range.start,
+        to: last.range.end,
         slots,
         requests: stats.requests(),
         succeeded: stats.succeeded(),
@@ -231,7 +280,7 @@ fn window_summary((window, stats): (&Window, &Stats)) -> WindowSummary {
         p99_us: stats.percentile(990),
         answers_per_second: (slots > 0).then(|| stats.succeeded() as f64 / seconds),
         outcomes: stats.outcomes.clone(),
-    }
+    })
 }
 
 /// The checks of a run that has ended as it should; of others nothing is known.
@@ -292,7 +341,14 @@ fn notes(events: &[Event], warmup: i64) -> Vec<String> {
             exit_code,
             fault: None,
         } => Some(format!("{node} died by itself, exit code {exit_code}")),
-        What::FaultFailed { fault, why } => Some(format!("fault {fault} failed: {why}")),
+        What::FaultFailed {
+            fault,
+            occurrence,
+            why,
+        } => {
+            let fault = occurrence_label(fault, *occurrence);
+            Some(format!("fault {fault} failed: {why}"))
+        }
         What::AgentResumed { from } => Some(format!(
             "the agent was gone since {} and came back",
             super::quantity::instant(from - warmup)

@@ -92,11 +92,19 @@ fn started(warmup: i64, end: i64) -> Event {
     )
 }
 
+/// `slow #2` is the second occurrence of `slow`.
+fn id(label: &str) -> (String, u32) {
+    let (name, number) = label.split_once(" #").unwrap_or((label, "1"));
+    (name.into(), number.parse().unwrap())
+}
+
 fn began(t: i64, fault: &str, kind: &str, target: &str, due: i64) -> Event {
+    let (fault, occurrence) = id(fault);
     event(
         t,
         What::FaultBegan {
-            fault: fault.into(),
+            fault,
+            occurrence,
             kind: kind.into(),
             target: target.into(),
             due,
@@ -106,17 +114,18 @@ fn began(t: i64, fault: &str, kind: &str, target: &str, due: i64) -> Event {
 }
 
 fn healing(t: i64, fault: &str, due: i64) -> Event {
-    let fault = fault.into();
-    event(t, What::HealStarted { fault, due })
+    let (fault, occurrence) = id(fault);
+    let started = What::HealStarted {
+        fault,
+        occurrence,
+        due,
+    };
+    event(t, started)
 }
 
 fn healed(t: i64, fault: &str) -> Event {
-    event(
-        t,
-        What::FaultHealed {
-            fault: fault.into(),
-        },
-    )
+    let (fault, occurrence) = id(fault);
+    event(t, What::FaultHealed { fault, occurrence })
 }
 
 fn ended(t: i64, verdict: Verdict, reasons: &[&str]) -> Event {
@@ -286,6 +295,42 @@ fn overlapping_faults_are_no_baseline_for_each_other() {
     assert_eq!(slots(0), [20, 20, 40]);
     assert_eq!(slots(1), [20, 30, 40]);
     golden("two-faults", &text(&summary, Palette::PLAIN));
+}
+
+#[test]
+fn a_repeated_fault_is_one_fault_with_several_occurrences() {
+    let lab = lab("churn", &[("client-1", "client"), ("server", "server")]);
+    let mut events = vec![started(0, 40 * S)];
+    for number in 1..=10 {
+        let (at, label) = (number * 3 * S, format!("flaky #{number}"));
+        events.extend([
+            began(at + 40 * MS, &label, "kill", &format!("peer-{number}"), at),
+            healing(at + S, &label, at + S),
+            healed(at + S + 300 * MS, &label),
+        ]);
+    }
+    // Two occurrences at once, and one that does not heal.
+    events.insert(
+        5,
+        began(6 * S + 500 * MS, "flaky #11", "kill", "peer-11", 6 * S),
+    );
+    let latency = load(0, 0..400, (Op::Read, Outcome::Ok, 900), 1);
+    let summary = Summary::new(&record(lab.clone(), events.clone(), latency.clone()));
+    assert_eq!(summary.faults.len(), 1);
+    let numbers: Vec<u32> = (summary.faults[0].occurrences.iter())
+        .map(|once| once.occurrence)
+        .collect();
+    assert_eq!(numbers, [1, 2, 11, 3, 4, 5, 6, 7, 8, 9, 10]);
+    golden("repeated", &text(&summary, Palette::PLAIN));
+
+    // Without it: `during` is the union of the ten, `after` what lies between them.
+    events.remove(5);
+    events.push(ended(40 * S, Verdict::Passed, &[]));
+    let summary = Summary::new(&record(lab, events, latency));
+    let windows = summary.faults[0].roles[0].windows.iter();
+    let slots: Vec<usize> = windows.map(|w| w.slots).collect();
+    // During: 3.04 s … 4 s holds 9 slots. After: 4.3 s … 6 s holds 17, the last 31.3 s … 40 s 87.
+    assert_eq!(slots, [30, 10 * 9, 9 * 17 + 87]);
 }
 
 #[test]

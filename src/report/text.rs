@@ -2,7 +2,7 @@
 
 use super::palette::Palette;
 use super::quantity::{NONE, instant, latency, length, share};
-use super::summary::{FaultSummary, Proof, RoleSummary, Summary, WindowSummary};
+use super::summary::{FaultSummary, OccurrenceSummary, Proof, RoleSummary, Summary, WindowSummary};
 use crate::check::{Judgement, Kind, Observed};
 use crate::record::event::Verdict;
 use std::fmt::Write;
@@ -109,28 +109,81 @@ fn fill_line(text: &str) -> String {
     text.chars().take(room - 1).chain(['…']).collect()
 }
 
+/// Occurrences that have a line of their own.
+const SHOWN: usize = 8;
+
 fn fault_head(out: &mut String, fault: &FaultSummary, summary: &Summary, palette: Palette) {
-    let scenario = |ns: i64| instant(ns - summary.warmup);
-    let until = match fault.heal_due {
-        Some(due) => format!("{} to {}", scenario(fault.due), scenario(due)),
-        None => format!("at {}", scenario(fault.due)),
+    let name = palette.fault(&palette.strong(&format!("fault {}", fault.name)));
+    let FaultSummary { kind, target, .. } = fault;
+    if let [once] = fault.occurrences.as_slice() {
+        let _ = writeln!(out, "\n{name}  {kind} {target}, {}", until(once, summary));
+        let _ = writeln!(out, "{}", palette.quiet(&format!("  {}", speed(once))));
+        proven(out, once, palette);
+        return;
+    }
+    let is_drawn = |once: &OccurrenceSummary| once.target != *target || once.kind != *kind;
+    let drawn = fault.occurrences.iter().any(is_drawn);
+    let what = if drawn {
+        kind.clone()
+    } else {
+        format!("{kind} {target}")
     };
-    let name = format!("fault {}", fault.name);
-    let what = format!("{} {}", fault.kind, fault.target);
-    let _ = writeln!(
-        out,
-        "\n{}  {what}, {until}",
-        palette.fault(&palette.strong(&name))
-    );
-    let effect = length((fault.began - fault.due).max(0));
-    let healed = match (fault.heal_due, fault.healed) {
+    let _ = writeln!(out, "\n{name}  {what}, {} times", fault.occurrences.len());
+    for once in fault.occurrences.iter().take(SHOWN) {
+        let number = format!("#{}", once.occurrence);
+        let line = format!("{number:<4} {}", one_of_many(once, drawn, summary));
+        wrapped(out, "  ", &line, palette);
+        proven(out, once, palette);
+    }
+    let more = fault.occurrences.len().saturating_sub(SHOWN);
+    if more > 0 {
+        wrapped(
+            out,
+            "  ",
+            &format!("and {more} more in summary.json"),
+            palette,
+        );
+    }
+}
+
+/// `12.0 s to 13.0 s: in effect +40 ms, healed +300 ms`; what is late counts from when it was due.
+fn one_of_many(once: &OccurrenceSummary, drawn: bool, summary: &Summary) -> String {
+    let what = match drawn {
+        true => format!("{} {}, ", once.kind, once.target),
+        false => String::new(),
+    };
+    let late = |from: i64, at: i64| length((at - from).max(0));
+    let healed = match (once.heal_due.or(Some(once.due)), once.healed) {
+        (Some(due), Some(at)) => format!("healed +{}", late(due, at)),
+        _ => "not healed".to_owned(),
+    };
+    let (when, effect) = (until(once, summary), late(once.due, once.began));
+    format!("{what}{when}: in effect +{effect}, {healed}")
+}
+
+/// `10.0 s to 20.0 s`, as it was due.
+fn until(once: &OccurrenceSummary, summary: &Summary) -> String {
+    let scenario = |ns: i64| instant(ns - summary.warmup);
+    match once.heal_due {
+        Some(due) => format!("{} to {}", scenario(once.due), scenario(due)),
+        None => format!("at {}", scenario(once.due)),
+    }
+}
+
+/// `in effect after 38.0 ms, healed after 412 ms`.
+fn speed(once: &OccurrenceSummary) -> String {
+    let effect = length((once.began - once.due).max(0));
+    let healed = match (once.heal_due, once.healed) {
         (Some(due), Some(at)) => format!(", healed after {}", length((at - due).max(0))),
-        (None, Some(at)) => format!(", over after {}", length((at - fault.due).max(0))),
+        (None, Some(at)) => format!(", over after {}", length((at - once.due).max(0))),
         (_, None) => ", not healed in this run".to_owned(),
     };
-    let line = format!("  in effect after {effect}{healed}");
-    let _ = writeln!(out, "{}", palette.quiet(&line));
-    match &fault.proof {
+    format!("in effect after {effect}{healed}")
+}
+
+/// What proves that it happened.
+fn proven(out: &mut String, once: &OccurrenceSummary, palette: Palette) {
+    match &once.proof {
         Some(Proof::Proven { seen }) => wrapped(out, "  ", &format!("proven: {seen}"), palette),
         Some(Proof::Masked { by, seen }) => {
             let seen = if seen.is_empty() {

@@ -7,7 +7,7 @@ use super::degrade::DEGRADE;
 use super::diagnostic::Diagnostic;
 use super::keys::{Key, Kind as Holds};
 use super::reader::Reader;
-use super::scenario::TIMES;
+use super::schedule::TIMES;
 use super::source::{Source, Sources, Span, Spanned};
 use super::targets::ENDS;
 use super::template::Templates;

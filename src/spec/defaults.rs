@@ -39,6 +39,8 @@ pub const MAX_FAULTS: usize = 1000;
 pub const MAX_CHECKS: usize = 200;
 /// Characters of a check's name.
 pub const MAX_CHECK_NAME: usize = 60;
+/// Times that the faults of a scenario may happen, all together.
+pub const MAX_OCCURRENCES: usize = 10_000;
 /// Files that a server may offer.
 pub const MAX_FILES: usize = 1000;
 /// Bytes of such a file: 16 GiB.

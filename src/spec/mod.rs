@@ -40,6 +40,7 @@ mod properties;
 mod reader;
 mod roles;
 mod scenario;
+mod schedule;
 mod schema;
 mod selector;
 mod shape;
@@ -52,6 +53,7 @@ mod yaml;
 
 pub use by_hand::{FaultReading, FaultWord, fault_words, read_fault};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use schedule::{AfterSpec, ScheduleSpec};
 pub use schema::schema;
 pub use selector::{ROLES, Selection, Selector, matches};
 pub use source::{Files, Source, Sources, Span, Spanned};

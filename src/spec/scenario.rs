@@ -3,8 +3,9 @@
 use super::defaults::{MAX_FAULTS, WARMUP};
 use super::diagnostic::Diagnostic;
 use super::fields::Fields;
-use super::keys::{Key, Kind as Holds, Shape, key};
+use super::keys::{Kind as Holds, Shape, key};
 use super::reader::Reader;
+use super::schedule::TIMES;
 use super::source::Spanned;
 use super::topology::{FaultSpec, KindRef, ScenarioSpec};
 use super::tree::{Data, Entry, Value, short};
@@ -26,31 +27,24 @@ pub const SCENARIO: Shape = Shape {
             Holds::Time,
             "From the end of the warm-up to the end.",
         ),
+        key(
+            "quiet",
+            Holds::Time,
+            "The last part of `duration`, before which every fault has healed; 0s unless said.",
+        ),
         key("faults", Holds::Dict(&Holds::Fault), "The faults by name."),
     ],
     needs: &["duration"],
-    later: &["repeat", "cooldown", "phases", "load", "seed", "until"],
+    later: &["repeat", "phases", "load", "seed", "until"],
     instead: &[
         ("time", "write `duration`"),
+        ("cooldown", "write `quiet`, the last part of `duration`"),
         ("checks", "`checks:` stands at the top level"),
     ],
 };
 
-/// Keys of a fault that stand beside its kind; the last one only where the kind lasts.
-pub const TIMES: [Key; 2] = [
-    key("at", Holds::Time, "When it begins, after the warm-up."),
-    key(
-        "for",
-        Holds::Time,
-        "How long; until the end of the scenario unless said.",
-    ),
-];
-
 /// Kinds and keys of the full language that this version does not have.
 const LATER: &[&str] = &[
-    "every",
-    "times",
-    "after",
     "when",
     "chance",
     "churn",
@@ -79,9 +73,11 @@ impl Reader<'_> {
             let time = self.positive_duration(v, "a scenario")?;
             Some(Spanned::new(time, v.span))
         });
+        let quiet = fields.get("quiet");
         Some(ScenarioSpec {
             warmup: warmup.unwrap_or(WARMUP),
             duration,
+            quiet: quiet.and_then(|v| Some(Spanned::new(self.duration(v)?, v.span))),
             faults: fields
                 .get("faults")
                 .map_or_else(Vec::new, |v| self.faults(v)),
@@ -116,25 +112,14 @@ impl Reader<'_> {
         let name = self.key_name(&entry.key);
         let fields = self.open_fields(&entry.value, "a fault", Some(entry.key.span))?;
         let kind = self.kind(&fields, &entry.value);
-        let at = fields.need(
-            self,
-            "at",
-            "say when it begins: `at: 10s` (after the warm-up)",
-        );
-        let at = at.and_then(|v| Some(Spanned::new(self.duration(v)?, v.span)));
-        let lasts = fields.get("for").and_then(|v| {
-            let time = self.positive_duration(v, "`for`")?;
-            Some(Spanned::new(time, v.span))
-        });
+        let schedule = self.schedule(kind, &fields);
         let kind = kind?;
-        self.lasting(kind, &fields);
         let target = fields.get(kind.name).and_then(|v| self.target(kind, v));
         Some(FaultSpec {
             name: name?,
             kind: KindRef(kind),
             target,
-            at,
-            lasts,
+            schedule,
             params: self.fault_params(kind, &fields),
         })
     }
@@ -214,18 +199,6 @@ impl Reader<'_> {
                 .help(help)
         };
         self.report(diagnostic);
-    }
-
-    fn lasting(&self, kind: &Kind, fields: &Fields<'_>) {
-        if !kind.lasts
-            && let Some(entry) = fields.entry("for")
-        {
-            let message = format!(
-                "`{}` takes no `for`: it is over when it has happened",
-                kind.name
-            );
-            self.report(Diagnostic::error("conflict", message).at(entry.key.span, ""));
-        }
     }
 
     fn fault_params(&self, kind: &'static Kind, fields: &Fields<'_>) -> Params {

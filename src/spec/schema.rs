@@ -7,7 +7,7 @@ use super::degrade::{DEGRADE, stepped};
 use super::document::TOPOLOGY;
 use super::keys::{Key, Kind, Shape};
 use super::roles::{CLIENT, IMAGE, PEER, SERVER};
-use super::scenario::TIMES;
+use super::schedule::TIMES;
 use super::selector::COMPOSED;
 use super::targets::{ENDS, SPLIT, split_words};
 use crate::fault::{self, KINDS, ParamKind, Split, TargetShape};
@@ -179,7 +179,9 @@ fn fault(kind: &fault::Kind) -> Value {
     json!({
         "type": "object",
         "properties": properties,
-        "required": [kind.name, TIMES[0].name],
+        "required": [kind.name],
+        "anyOf": [{ "required": ["at"] }, { "required": ["after"] }],
+        "dependentRequired": { "times": ["every"] },
         "additionalProperties": false,
     })
 }

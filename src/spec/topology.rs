@@ -3,6 +3,7 @@
 //! Must not know addresses or replicas.
 
 use super::checks::CheckSpec;
+use super::schedule::ScheduleSpec;
 use super::selector::Selection;
 use super::source::{Span, Spanned};
 use crate::fault::{Degradation, Kind, Params, Split};
@@ -262,6 +263,8 @@ pub struct ScenarioSpec {
     pub warmup: Duration,
     /// `duration`.
     pub duration: Option<Spanned<Duration>>,
+    /// `quiet`: the last part of `duration`.
+    pub quiet: Option<Spanned<Duration>>,
     /// `faults`, in the file's order.
     pub faults: Vec<FaultSpec>,
     /// Their names, also of those that could not be read.
@@ -277,10 +280,8 @@ pub struct FaultSpec {
     pub kind: KindRef,
     /// To what it happens.
     pub target: Option<TargetSpec>,
-    /// When.
-    pub at: Option<Spanned<Duration>>,
-    /// How long.
-    pub lasts: Option<Spanned<Duration>>,
+    /// When, and how often.
+    pub schedule: ScheduleSpec,
     /// The kind's parameters.
     pub params: Params,
 }

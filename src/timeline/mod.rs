@@ -3,6 +3,8 @@
 //! Owns the order of events that fall on one instant (heals before begins, then the file's
 //! order). Must not sleep, read a clock, or apply anything.
 
+mod display;
+
 use crate::id::Name;
 use crate::lab::Scenario;
 use crate::units::duration;
@@ -27,10 +29,12 @@ pub struct Entry {
     pub at: Duration,
     /// What.
     pub step: Step,
-    /// The fault, as an index into the scenario's faults.
+    /// The occurrence of a fault, as an index into the scenario's faults.
     pub fault: usize,
-    /// Its name.
+    /// The fault's name.
     pub name: Name,
+    /// Which of its occurrences, from 1.
+    pub occurrence: u32,
 }
 
 /// The whole timeline of a scenario.
@@ -44,9 +48,11 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// The timeline of `scenario`. What has no end, or one after the scenario's, heals at its end.
+    /// The timeline of `scenario`. What has no end heals where the quiet period begins, or at the
+    /// scenario's end.
     pub fn new(scenario: &Scenario) -> Timeline {
         let end = scenario.warmup + scenario.duration;
+        let healed_by = scenario.warmup + scenario.healed_by();
         let mut entries = Vec::new();
         for (index, fault) in scenario.faults.iter().enumerate() {
             let begin = scenario.warmup + fault.at;
@@ -55,10 +61,12 @@ impl Timeline {
                 step,
                 fault: index,
                 name: fault.name.clone(),
+                occurrence: fault.occurrence,
             };
             entries.push(entry(begin, Step::Begin));
             if crate::fault::kind(&fault.kind).is_none_or(|kind| kind.lasts) {
-                let heal = fault.lasts.map_or(end, |lasts| (begin + lasts).min(end));
+                let heal = fault.lasts.map_or(healed_by, |lasts| begin + lasts);
+                let heal = heal.min(healed_by);
                 entries.push(entry(heal, Step::Heal));
             }
         }
@@ -82,6 +90,7 @@ mod tests {
     fn scenario(faults: &[(&str, u64, Option<u64>)]) -> Scenario {
         let fault = |(i, (kind, at, lasts)): (usize, &(&str, u64, Option<u64>))| ScheduledFault {
             name: Name::new(format!("f{i}")).unwrap(),
+            occurrence: 1,
             kind: (*kind).to_owned(),
             target: "server".into(),
             at: Duration::from_millis(*at),
@@ -91,6 +100,7 @@ mod tests {
         Scenario {
             warmup: Duration::from_secs(1),
             duration: Duration::from_secs(10),
+            quiet: Duration::ZERO,
             faults: faults.iter().enumerate().map(fault).collect(),
         }
     }

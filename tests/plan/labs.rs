@@ -81,6 +81,7 @@ pub fn scenario() -> Scenario {
     Scenario {
         warmup: Duration::from_secs(1),
         duration: Duration::from_secs(10),
+        quiet: Duration::ZERO,
         faults: Vec::new(),
     }
 }

@@ -48,7 +48,7 @@ pub fn answer(call: &Call, scope: &Scope<'_>) -> Answer {
 
 /// Successes per second before the fault.
 fn baseline(scope: &Scope<'_>, at: usize) -> Option<f64> {
-    let mut before = windows(&scope.view.faults, at, &scope.view.frame);
+    let mut before = windows(&scope.view.faults, &[at], &scope.view.frame);
     before.retain(|window| window.kind == Kind::Before);
     let before = scope.at(before);
     let rate = before.stats().succeeded() as f64 / before.seconds();

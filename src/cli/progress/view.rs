@@ -3,6 +3,7 @@
 use super::line::Line;
 use super::roles::RoleNow;
 use super::words;
+use crate::id::occurrence_label;
 use crate::lab::Scenario;
 use crate::plan::{Action, Plan};
 use crate::record::event::{Event, What};
@@ -155,14 +156,19 @@ impl View {
             }
             What::FaultBegan {
                 fault,
+                occurrence,
                 kind,
                 target,
                 ..
             } => {
-                self.known.insert(fault.clone(), format!("{kind} {target}"));
-                self.active.push(fault.clone());
+                let label = occurrence_label(fault, *occurrence);
+                self.known.insert(label.clone(), format!("{kind} {target}"));
+                self.active.push(label);
             }
-            What::FaultHealed { fault } => self.active.retain(|active| active != fault),
+            What::FaultHealed { fault, occurrence } => {
+                let label = occurrence_label(fault, *occurrence);
+                self.active.retain(|active| *active != label);
+            }
             What::NodeDied { node, .. } => {
                 self.died.insert(node.clone());
                 self.down.push(node.clone());

@@ -1,6 +1,7 @@
 //! What an event says to a person.
 
 use super::line::Line;
+use crate::id::occurrence_label;
 use crate::record::event::{Event, Verdict, What};
 use crate::report::Palette;
 use std::collections::BTreeSet;
@@ -48,30 +49,57 @@ pub fn sentence(what: &What, died: &BTreeSet<String>) -> Option<Line> {
         }
         What::FaultBegan {
             fault,
+            occurrence,
             kind,
             target,
             ..
-        } => line.painted(
-            Palette::fault,
-            format!("fault {fault} in effect: {kind} {target}"),
-        ),
-        What::HealStarted { fault, .. } => {
+        } => {
+            let fault = occurrence_label(fault, *occurrence);
+            let text = format!("fault {fault} in effect: {kind} {target}");
+            line.painted(Palette::fault, text)
+        }
+        What::HealStarted {
+            fault, occurrence, ..
+        } => {
+            let fault = occurrence_label(fault, *occurrence);
             line.painted(Palette::fault, format!("fault {fault} is being healed"))
         }
-        What::FaultHealed { fault } => {
+        What::FaultHealed { fault, occurrence } => {
+            let fault = occurrence_label(fault, *occurrence);
             line.painted(Palette::good, format!("fault {fault} has healed"))
         }
-        What::FaultFailed { fault, why } => {
+        What::FaultFailed {
+            fault,
+            occurrence,
+            why,
+        } => {
+            let fault = occurrence_label(fault, *occurrence);
             line.painted(Palette::bad, format!("fault {fault} failed: {why}"))
         }
-        What::FaultProven { fault, seen } => {
+        What::FaultProven {
+            fault,
+            occurrence,
+            seen,
+        } => {
+            let fault = occurrence_label(fault, *occurrence);
             line.painted(Palette::quiet, format!("fault {fault} proven: {seen}"))
         }
-        What::FaultMasked { fault, by, .. } => {
+        What::FaultMasked {
+            fault,
+            occurrence,
+            by,
+            ..
+        } => {
+            let fault = occurrence_label(fault, *occurrence);
             let text = format!("fault {fault} was hidden by {}", by.join(", "));
             line.painted(Palette::quiet, text)
         }
-        What::FaultUnproven { fault, why } => {
+        What::FaultUnproven {
+            fault,
+            occurrence,
+            why,
+        } => {
+            let fault = occurrence_label(fault, *occurrence);
             line.painted(Palette::bad, format!("fault {fault} not proven: {why}"))
         }
         What::NotRestored { what } => {

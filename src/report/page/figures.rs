@@ -4,6 +4,7 @@
 use super::axis::Axis;
 use super::chart::{Band, COLOURS, Figure, Mark, Panel, Shape};
 use super::series::{Bin, RoleSeries};
+use crate::id::occurrence_label;
 use crate::report::quantity;
 use crate::report::summary::Summary;
 use crate::report::window::Frame;
@@ -50,9 +51,12 @@ pub(super) fn bands(frame: &Frame, summary: &Summary) -> Vec<Band> {
             class: "blind",
         });
     }
-    for fault in &summary.faults {
+    let occurrences = summary.faults.iter().flat_map(|fault| {
+        let all = fault.occurrences.iter();
+        all.map(|once| (occurrence_label(&fault.name, once.occurrence), once))
+    });
+    for (name, fault) in occurrences {
         let heal = fault.heal_started.unwrap_or(frame.end);
-        let name = fault.name.clone();
         bands.push(Band {
             name,
             time: (seconds(fault.began), seconds(heal)),

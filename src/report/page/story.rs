@@ -59,18 +59,36 @@ fn overall(role: &RoleSummary, measured: &str) -> Option<String> {
 }
 
 fn of_fault(fault: &FaultSummary, warmup: i64) -> String {
-    let mut text = format!(
-        "At {} the fault {} ({} {}) was in effect, {} after it was due.",
-        instant(fault.began - warmup),
-        fault.name,
-        fault.kind,
-        fault.target,
-        length((fault.began - fault.due).max(0)),
+    let (Some(first), Some(last)) = (fault.occurrences.first(), fault.occurrences.last()) else {
+        return String::new();
+    };
+    let FaultSummary {
+        name, kind, target, ..
+    } = fault;
+    let (at, late) = (
+        instant(first.began - warmup),
+        length((first.began - first.due).max(0)),
     );
+    let mut text = match fault.occurrences.len() {
+        1 => format!(
+            "At {at} the fault {name} ({kind} {target}) was in effect, {late} after it was due."
+        ),
+        many => format!(
+            "The fault {name} ({kind} {target}) was in effect {many} times, at {at} for the first time."
+        ),
+    };
     for role in &fault.roles {
         text.extend(change(role));
     }
-    match (fault.heal_started, fault.healed) {
+    if fault.occurrences.len() > 1 {
+        let healed = fault
+            .occurrences
+            .iter()
+            .filter(|once| once.healed.is_some());
+        text.push_str(&format!(" It healed {} times.", healed.count()));
+        return text;
+    }
+    match (last.heal_started, last.healed) {
         (Some(started), Some(healed)) => text.push_str(&format!(
             " Its healing was started at {} and complete {} later.",
             instant(started - warmup),

@@ -3,7 +3,9 @@
 use crate::check::{CheckResult, Judgement};
 use crate::record::Run;
 use crate::report::quantity::{NONE, instant, latency, length, share};
-use crate::report::summary::{FaultSummary, RoleSummary, Summary, WindowSummary};
+use crate::report::summary::{
+    FaultSummary, OccurrenceSummary, RoleSummary, Summary, WindowSummary,
+};
 use crate::report::text;
 use serde::Serialize;
 
@@ -12,7 +14,7 @@ use serde::Serialize;
 pub(super) struct Fault {
     name: String,
     what: String,
-    facts: Vec<(&'static str, String)>,
+    facts: Vec<(String, String)>,
     roles: Vec<Role>,
 }
 
@@ -83,21 +85,29 @@ pub(super) fn faults(summary: &Summary) -> Vec<Fault> {
 fn fault(fault: &FaultSummary, warmup: i64) -> Fault {
     let at = |ns: i64| instant(ns - warmup);
     let some = |ns: Option<i64>| ns.map_or(NONE.to_owned(), at);
-    let facts = vec![
-        ("due", at(fault.due)),
-        ("asked for", at(fault.requested)),
-        (
-            "in effect",
-            format!(
-                "{} ({} after it was due)",
-                at(fault.began),
-                length((fault.began - fault.due).max(0))
-            ),
-        ),
-        ("heal due", some(fault.heal_due)),
-        ("heal started", some(fault.heal_started)),
-        ("healed", some(fault.healed)),
-    ];
+    let effect = |once: &OccurrenceSummary| {
+        let late = length((once.began - once.due).max(0));
+        format!("{} ({late} after it was due)", at(once.began))
+    };
+    let facts = match fault.occurrences.as_slice() {
+        [once] => vec![
+            ("due".to_owned(), at(once.due)),
+            ("asked for".to_owned(), at(once.requested)),
+            ("in effect".to_owned(), effect(once)),
+            ("heal due".to_owned(), some(once.heal_due)),
+            ("heal started".to_owned(), some(once.heal_started)),
+            ("healed".to_owned(), some(once.healed)),
+        ],
+        many => {
+            let fact = |once: &OccurrenceSummary| {
+                let what = format!("{} {}", once.kind, once.target);
+                let (from, healed) = (effect(once), some(once.healed));
+                let told = format!("{what}, {from}, healed {healed}");
+                (format!("#{}", once.occurrence), told)
+            };
+            many.iter().map(fact).collect()
+        }
+    };
     Fault {
         name: fault.name.clone(),
         what: format!("{} {}", fault.kind, fault.target),

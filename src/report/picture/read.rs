@@ -3,7 +3,7 @@
 use super::words::{self, many};
 use super::{Area, Edge, EdgeKind, End, FaultNote, Group, Look, Node, Picture};
 use crate::fault::{Effect, Pairs};
-use crate::id::NodeIndex;
+use crate::id::{Name, NodeIndex};
 use crate::lab::{self, Lab, Program, ScheduledFault};
 use netlab_protocol::duration::format as time;
 use netlab_protocol::role::{Arrivals, Load, Role};
@@ -29,10 +29,16 @@ impl Picture {
         };
         super::edges::add(&mut picture, lab);
         if let Some(scenario) = &lab.scenario {
-            let mut faults: Vec<&ScheduledFault> = scenario.faults.iter().collect();
-            faults.sort_by_key(|fault| fault.at);
-            for fault in faults {
-                mark(&mut picture, fault);
+            let names = scenario.fault_names();
+            let of = |name: &Name| -> Vec<&ScheduledFault> {
+                let all = scenario.faults.iter();
+                all.filter(|fault| fault.name == *name).collect()
+            };
+            let mut faults: Vec<Vec<&ScheduledFault>> = names.map(of).collect();
+            let first = |fault: &Vec<&ScheduledFault>| fault.iter().map(|once| once.at).min();
+            faults.sort_by_key(first);
+            for occurrences in faults {
+                mark(&mut picture, &occurrences);
             }
             let (warmup, duration) = (time(scenario.warmup), time(scenario.duration));
             let told = format!("scenario of {duration} after {warmup} of warm-up");
@@ -133,6 +139,8 @@ fn load(load: &Load) -> String {
     }
 }
 
+/// Different targets of one fault that are named.
+const FEW_TARGETS: usize = 4;
 /// Nodes of a partition up to which each is marked with its part.
 const FEW: usize = 16;
 
@@ -143,10 +151,11 @@ struct Hits {
     pairs: Vec<(usize, usize)>,
 }
 
-fn mark(picture: &mut Picture, fault: &ScheduledFault) {
+/// Marks what a fault hits, all of its occurrences together.
+fn mark(picture: &mut Picture, occurrences: &[&ScheduledFault]) {
     let number = picture.faults.len() + 1;
     let mut hits = Hits::default();
-    for effect in &fault.effects {
+    for effect in occurrences.iter().flat_map(|once| &once.effects) {
         match effect {
             Effect::Node { node, .. } => drop(hits.nodes.insert(node.at(), String::new())),
             Effect::Resolver { nodes, .. } => hits.all(nodes, ""),
@@ -166,15 +175,36 @@ fn mark(picture: &mut Picture, fault: &ScheduledFault) {
             label: number.to_string(),
         });
     }
-    let lasts = fault
+    picture.faults.extend(note(number, occurrences));
+}
+
+/// `kill server`, `at 5s for 5s`; of several occurrences, `3 times from 5s on`.
+fn note(number: usize, occurrences: &[&ScheduledFault]) -> Option<FaultNote> {
+    let first = occurrences.first()?;
+    let mut what: Vec<String> = Vec::new();
+    for once in occurrences {
+        let told = format!("{} {}", once.kind, once.target);
+        if !what.contains(&told) {
+            what.push(told);
+        }
+    }
+    let more = what.len().saturating_sub(FEW_TARGETS);
+    what.truncate(FEW_TARGETS);
+    let more = (more > 0).then(|| format!(" and {more} more"));
+    let when = match occurrences.len() {
+        1 => format!("at {}", time(first.at)),
+        many => format!("{many} times from {} on", time(first.at)),
+    };
+    let lasts = first
         .lasts
-        .map_or(String::new(), |lasts| format!(" for {}", time(lasts)));
-    picture.faults.push(FaultNote {
+        .filter(|lasts| occurrences.iter().all(|o| o.lasts == Some(*lasts)));
+    let lasts = lasts.map_or(String::new(), |lasts| format!(" for {}", time(lasts)));
+    Some(FaultNote {
         number,
-        name: fault.name.to_string(),
-        what: format!("{} {}", fault.kind, fault.target),
-        when: format!("at {}{lasts}", time(fault.at)),
-    });
+        name: first.name.to_string(),
+        what: what.join(", ") + &more.unwrap_or_default(),
+        when: when + &lasts,
+    })
 }
 
 impl Hits {

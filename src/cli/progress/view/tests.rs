@@ -75,6 +75,7 @@ fn a_lost_server() {
     let mut view = playing();
     let began = What::FaultBegan {
         fault: "server-loss".into(),
+        occurrence: 1,
         kind: "kill".into(),
         target: "server".into(),
         due: 15 * S,
