@@ -62,6 +62,11 @@ impl Name {
         Name("lab".to_owned())
     }
 
+    /// The name of the node that stands for the engine's host: `host`.
+    pub fn host() -> Name {
+        Name("host".to_owned())
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -28,7 +28,7 @@
 //! | 3 | [`lab`] | topology → lab: everything expanded, resolved, defaulted |
 //! | 2 | [`spec`] | the YAML as written, with its places; diagnostics |
 //! | 1 | [`fault`], [`expr`] | the vocabulary of faults; the language of checks |
-//! | 0 | [`id`], [`units`], [`words`], [`link`], [`metrics`], `netlab_protocol` | names, quantities, near words, link properties, metrics, wire types |
+//! | 0 | [`id`], [`units`], [`words`], [`link`], [`port`], [`metrics`], `netlab_protocol` | names, quantities, near words, link properties, published ports, metrics, wire types |
 //!
 //! `images/node` is the program inside the nodes (start gate and roles); it shares
 //! `netlab_protocol` with the agent and knows nothing of this package.
@@ -45,6 +45,7 @@ pub mod lab;
 pub mod link;
 pub mod metrics;
 pub mod plan;
+pub mod port;
 pub mod record;
 pub mod report;
 pub mod run;

@@ -15,6 +15,7 @@ const LEVELS: &[(&str, u32)] = &[
     ("link", 0),
     ("metrics", 0),
     ("words", 0),
+    ("port", 0),
     ("fault", 1),
     ("expr", 1),
     ("spec", 2),

@@ -63,8 +63,9 @@ fn options() -> Options {
 fn up(lab: &Lab, next: &Lab) -> Snapshot {
     let (options, empty) = (options(), Snapshot::assumed(lab));
     let agent = plan::agent_spec(lab, &empty, &options, "one");
-    let nodes = lab.nodes.iter();
-    let nodes = nodes.map(|node| plan::node_spec(lab, node, &empty, &options, "one", "v").unwrap());
+    let nodes = lab.containers();
+    let nodes =
+        nodes.map(|(_, node)| plan::node_spec(lab, node, &empty, &options, "one", "v").unwrap());
     let found = |(index, spec): (usize, plan::ContainerSpec)| Found {
         id: format!("id-{index}"),
         node: spec.labels[keys::NODE].clone(),
@@ -287,6 +288,63 @@ fn a_missing_image_is_refused() {
         .unwrap_err()
         .to_string();
     assert!(refused.contains("`docker pull redis:8`"), "{refused}");
+}
+
+const PUBLISHED: &str = "name: published
+nodes:
+  server: { role: server, ports: ['8080:80'] }
+  cache: { image: 'redis:7', ports: ['6379'] }
+";
+
+/// Ports come and go live; only the first one needs an agent that may publish.
+#[test]
+fn ports() {
+    let to = |from: &str, to: &str| {
+        assert_eq!(PUBLISHED.matches(from).count(), 1, "{from}");
+        converge(PUBLISHED, &PUBLISHED.replace(from, to))
+    };
+    golden("ports", &to("'8080:80'", "'0.0.0.0:8081:80', '80'"));
+    golden("ports-of-one", &to(", ports: ['6379']", ""));
+    let none = PUBLISHED
+        .replace(", ports: ['6379']", "")
+        .replace(", ports: ['8080:80']", "");
+    golden("ports-of-none", &converge(PUBLISHED, &none));
+    golden("ports-unchanged", &converge(PUBLISHED, PUBLISHED));
+    // A node before `host` moves its place, not its address.
+    golden(
+        "ports-and-a-node",
+        &to("  cache", "  more: { role: server }\n  cache"),
+    );
+
+    let (from, to) = (resolve(&none), resolve(PUBLISHED));
+    let error = plan::up(&to, &up(&from, &to), &options()).unwrap_err();
+    assert!(error.to_string().contains("take it down first"), "{error}");
+
+    let mut dead = up(&to, &to);
+    dead.containers[0].running = false;
+    golden(
+        "ports-without-agent",
+        &plan::up(&to, &dead, &options()).unwrap(),
+    );
+    let first = plan::up(&to, &Snapshot::assumed(&to), &options()).unwrap();
+    golden("ports-up", &first);
+}
+
+#[test]
+fn only_an_agent_that_publishes_begins_in_the_network_of_the_host() {
+    let lab = resolve(PUBLISHED);
+    let spec = |lab: &Lab| plan::agent_spec(lab, &Snapshot::assumed(lab), &options(), "one");
+    let agent = spec(&lab);
+    assert!(agent.host_network && agent.command == ["agent", "--publish"]);
+    assert!(agent.capabilities.contains(&"NET_BIND_SERVICE".to_owned()));
+    assert_eq!(agent.labels[keys::NODES], "2", "`host` is no container");
+    let host = &lab.nodes[lab.host().unwrap().at()];
+    let none = plan::node_spec(&lab, host, &Snapshot::assumed(&lab), &options(), "one", "v");
+    assert!(none.is_err());
+
+    let agent = spec(&resolve(STAR));
+    assert!(!agent.host_network && agent.command == ["agent"]);
+    assert_eq!(agent.capabilities, ["NET_ADMIN", "SYS_ADMIN", "SYS_NICE"]);
 }
 
 /// A link of one network changes live, and so does a shape where nobody's routes depend on it; who gets

@@ -37,6 +37,7 @@ fn lab() -> Lab {
         forward: false,
         uplink: None,
         downlink: None,
+        ports: Vec::new(),
         program: Program::Image(Image {
             image: "x".into(),
             command: None,

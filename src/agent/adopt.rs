@@ -9,6 +9,7 @@ use super::desire::Actual;
 use super::position::Closing;
 use super::state::{Member, State};
 use crate::id::NodeIndex;
+use crate::lab::Node;
 use crate::plan::{Adoption, Leaving, lab_hash};
 use crate::record::stream::Reply;
 use netlab_protocol::control::ToNode;
@@ -64,12 +65,15 @@ impl Core {
         let leaving: BTreeSet<&str> = leaving.map(|leaving| leaving.node.as_str()).collect();
         let members = self.state.members.iter().zip(0..);
         let places: BTreeMap<&str, u32> = members.map(|(m, at)| (m.name.as_str(), at)).collect();
-        let place = |name: &str| {
+        let place = |node: &Node| {
+            let name = node.name.as_str();
             let found = places.get(name).filter(|_| !leaving.contains(name));
-            found.copied().map(NodeIndex)
+            let found = found.copied().map(NodeIndex);
+            // With other devices it is wired anew; others are made anew then.
+            let rewired = |was: &NodeIndex| self.lab.nodes[was.at()].interfaces != node.interfaces;
+            found.filter(|was| !(node.is_host() && rewired(was)))
         };
-        let nodes = adoption.lab.nodes.iter();
-        nodes.map(|node| place(node.name.as_str())).collect()
+        adoption.lab.nodes.iter().map(place).collect()
     }
 
     /// Lets go of everything of those who do not stay. To be done before [`Core::adopt`], when the

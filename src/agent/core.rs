@@ -21,7 +21,7 @@ use crate::id::NodeIndex;
 use crate::lab::Lab;
 use crate::plan::Adoption;
 use crate::record::event::Event;
-use crate::record::stream::{Reply, Request};
+use crate::record::stream::{Published, Reply, Request};
 use netlab_protocol::control::{Report, Sample, ToNode};
 use netlab_protocol::latency::{LatencyCount, Op, Outcome};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -101,6 +101,8 @@ pub(super) enum Input {
     Looked(Sight),
     /// What the lab is.
     Stood(Stand),
+    /// Where ports are published from now on.
+    Published { ports: Vec<Published> },
     /// Packets that devices dropped since the agent's start.
     Drops { total: u64 },
     /// A client asks.
@@ -138,6 +140,8 @@ pub(super) enum Action {
         container: String,
         serial: u64,
     },
+    /// Wire the network of the node `host`, and publish the lab's ports.
+    WireHost { node: NodeIndex, serial: u64 },
     /// Give a wired device to the fabric.
     Attach { node: NodeIndex, serial: u64 },
     /// Close a wired device that nobody wants any more.
@@ -252,6 +256,7 @@ pub(super) struct Core {
     pub(super) names: Names,
     pub(super) actions: VecDeque<Action>,
     pub(super) serial: u64,
+    pub(super) published: Vec<Published>,
     pub(super) drops: u64,
     pub(super) second: u64,
     pub(super) created: u64,
@@ -281,6 +286,7 @@ impl Input {
             | Input::Aborted { .. }
             | Input::Looked(_)
             | Input::Stood(_)
+            | Input::Published { .. }
             | Input::Drops { .. }
             | Input::Request { .. }
             | Input::Adopt { .. }
@@ -313,6 +319,7 @@ impl Core {
             names: Names::default(),
             actions: VecDeque::new(),
             serial: 0,
+            published: Vec::new(),
             drops: 0,
             second: 0,
             created,
@@ -385,6 +392,7 @@ impl Core {
             Input::Aborted { fault, count } => self.aborted(now, fault, count),
             Input::Looked(sight) => self.looked(now, sight),
             Input::Stood(stand) => self.stood(now, stand),
+            Input::Published { ports } => self.published(ports),
             Input::Drops { total } => self.drops = total,
             Input::Request { client, request } => self.request(now, client, request),
             Input::Adopt { client, adoption } => self.asked_to_adopt(now, client, adoption),
@@ -395,6 +403,7 @@ impl Core {
 
     /// Does what the time alone makes due. To be called at [`Core::next_wake`], too.
     pub fn advance(&mut self, now: u64) {
+        self.keep_host(now);
         self.open_gates(now);
         self.heal_due_by_hand(now);
         self.play(now);
@@ -403,6 +412,7 @@ impl Core {
             self.second = now + SECOND;
             self.every_second(now);
         }
+        self.answer_publishers(now);
         self.answer_waiting(now);
         self.answer_by_hand(now);
     }

@@ -3,6 +3,7 @@
 //! Owns devices, pins, connections, the open record and the position on disk. Must not decide.
 
 mod adopt;
+mod host;
 mod probe;
 mod sabotage;
 mod wiring;
@@ -16,6 +17,7 @@ use super::doors::TO_CLIENT;
 use super::identity::{Caller, Identity, Seat};
 use super::look::Captures;
 use super::position::{self, Position};
+use super::publish::Publisher;
 use super::recorder::Recorder;
 use super::{AgentError, sys, watch};
 use crate::engine::{Engine, EngineError};
@@ -30,7 +32,7 @@ use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{spawn_blocking, spawn_local};
@@ -139,6 +141,7 @@ pub(super) struct Driver<E> {
     pub instance: String,
     /// What limits the callers of the doors for nodes.
     pub rooms: Vec<Arc<Semaphore>>,
+    publisher: Arc<Mutex<Publisher>>,
     most_nodes: usize,
     moves: Moves,
     sender: mpsc::Sender<Message>,
@@ -181,6 +184,10 @@ impl<E: Engine + 'static> Driver<E> {
             ttl: lease.0,
             instance: lease.1,
             rooms: Vec::new(),
+            publisher: Arc::new(Mutex::new(Publisher::new(
+                places.outside.clone(),
+                places.state.clone(),
+            ))),
             most_nodes: ports.len(),
             moves: Moves::default(),
             sender,
@@ -379,6 +386,7 @@ impl<E: Engine + 'static> Driver<E> {
             } => {
                 self.wire_container(node, container, serial)?;
             }
+            Action::WireHost { node, serial } => self.wire_host(node, serial)?,
             Action::Attach { node, serial } => self.attach(node, serial)?,
             Action::Discard { serial } => drop(self.tuns.remove(&serial)),
             Action::Detach { node } => self.fabric.detach(node)?,

@@ -70,18 +70,21 @@ pub(super) struct Identity<E> {
     epoch: Cell<u32>,
     /// Names of nodes by container.
     containers: RefCell<HashMap<String, String>>,
+    /// The number of the network of the engine's host, where it is known.
+    outside: Option<u64>,
     asked: Cell<Option<Instant>>,
 }
 
 impl<E: Engine> Identity<E> {
     /// Knows the nodes of `lab`, no container yet.
-    pub fn new(engine: Rc<E>, instance: &str, lab: &Lab) -> Identity<E> {
+    pub fn new(engine: Rc<E>, instance: &str, lab: &Lab, outside: Option<u64>) -> Identity<E> {
         Identity {
             engine,
             instance: instance.to_owned(),
             nodes: RefCell::new(places(lab)),
             epoch: Cell::new(0),
             containers: RefCell::default(),
+            outside,
             asked: Cell::new(None),
         }
     }
@@ -135,7 +138,7 @@ impl<E: Engine> Identity<E> {
         let namespace = sys::network_namespace(pid).map_err(hidden)?;
         let netns = sys::namespace_number(&namespace).map_err(hidden)?;
         let foreign = [std::process::id() as i32, 1].map(|pid| sys::namespace_of(pid).ok());
-        if foreign.contains(&Some(netns)) {
+        if foreign.contains(&Some(netns)) || self.outside == Some(netns) {
             return Err(Stranger::Network { pid });
         }
         // Read after the namespace was opened: a number that another process got meanwhile shows.

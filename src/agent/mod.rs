@@ -25,6 +25,7 @@ mod core;
 mod desire;
 mod doors;
 mod driver;
+mod host;
 mod identity;
 mod judge;
 #[cfg(test)]
@@ -40,6 +41,7 @@ mod position;
 mod probe;
 mod process;
 mod prove;
+mod publish;
 mod recorder;
 mod requests;
 mod resume;
@@ -68,8 +70,10 @@ use crate::plan::{AGENT_ENGINE_SOCKET, AGENT_GATE, AGENT_STATE, AgentConfig};
 use crate::record::WriteError;
 use std::cell::Cell;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -120,6 +124,8 @@ pub struct Places {
     pub gate: PathBuf,
     /// The agent's own folder.
     pub state: PathBuf,
+    /// The network of the engine's host, where ports are published; none: nowhere.
+    pub outside: Option<Arc<OwnedFd>>,
 }
 
 impl Default for Places {
@@ -128,17 +134,24 @@ impl Default for Places {
         Places {
             gate: AGENT_GATE.into(),
             state: AGENT_STATE.into(),
+            outside: None,
         }
     }
 }
 
-/// Runs the agent in its container until SIGTERM: `netlab agent`.
+/// Runs the agent in its container until SIGTERM: `netlab agent`. `publish`: the network in which it
+/// begins is that of the engine's host, where it publishes ports; it works in one of its own.
 ///
 /// # Errors
 /// What the agent cannot live without.
-pub fn run() -> Result<(), AgentError> {
+pub fn run(publish: bool) -> Result<(), AgentError> {
     // Before any thread is started: rights belong to threads.
     let capabilities = sys::drop_capabilities().map_err(AgentError::Start)?;
+    let outside = publish.then(sys::leave_network).transpose();
+    let places = Places {
+        outside: outside.map_err(AgentError::Start)?.map(Arc::new),
+        ..Places::default()
+    };
     runtime()?.block_on(async {
         let endpoint = format!("unix://{AGENT_ENGINE_SOCKET}");
         let engine = Docker::connect_to(&endpoint)
@@ -152,7 +165,7 @@ pub fn run() -> Result<(), AgentError> {
                 _ = interrupt.recv() => {}
             }
         };
-        serve(engine, Places::default(), capabilities, end).await
+        serve(engine, places, capabilities, end).await
     })
 }
 
@@ -201,7 +214,10 @@ async fn serve_locally<E: Engine + 'static>(
     let fabric = Fabric::start(fabric_config(&lab))?;
     fabric.set_traces(lab.traces.clone())?;
     let engine = Rc::new(engine);
-    let identity = Rc::new(Identity::new(Rc::clone(&engine), &config.instance, &lab));
+    let outside = places.outside.as_ref();
+    let outside = outside.and_then(|network| sys::namespace_number(network.as_ref()).ok());
+    let identity = Identity::new(Rc::clone(&engine), &config.instance, &lab, outside);
+    let identity = Rc::new(identity);
     let recorder = Recorder::new(places.state.join("runs"), capabilities, config.build);
     let (sender, inbox) = mpsc::channel(INBOX);
     watch_devices(&fabric, &sender, 0)?;
@@ -280,6 +296,7 @@ fn fabric_config(lab: &Lab) -> fabric::Config {
         v6: (network.v6, network.v6_prefix),
         resolver: (network.resolver.v4, network.resolver.v6),
         wires: network.wires.clone(),
+        ends: lab.host().into_iter().collect(),
         reach: network.reach,
         default_link: network.links.default,
         links: network.links.others.iter().map(link).collect(),

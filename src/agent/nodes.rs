@@ -78,6 +78,9 @@ impl Core {
                 self.event(now, What::NodeWired { node });
             }
             Ok(_) => self.act(Action::Discard { serial }),
+            Err(why) if expected && self.lab.host() == Some(node) => {
+                self.host_failed(now, node, why);
+            }
             Err(why) => {
                 let knocks = std::mem::take(&mut member.knocks);
                 let beyond = std::mem::take(&mut member.beyond);
@@ -358,7 +361,7 @@ impl Core {
     }
 
     /// Notes a sentence, unless it is the one that was noted last.
-    fn complain(&mut self, now: u64, node: NodeIndex, text: String) {
+    pub(super) fn complain(&mut self, now: u64, node: NodeIndex, text: String) {
         let member = &mut self.state.members[node.at()];
         if member.complaint != text {
             member.complaint.clone_from(&text);

@@ -20,6 +20,11 @@ pub(super) enum Client {
         /// What it was told last.
         told: Option<Status>,
     },
+    /// Wants to know when all ports are published.
+    Publish {
+        /// When it gives up.
+        deadline: u64,
+    },
     /// Follows the run.
     Follow,
     /// Waits for the end of everything.
@@ -43,7 +48,7 @@ pub(super) enum Client {
 impl Client {
     pub fn deadline(&self) -> Option<u64> {
         match self {
-            Client::Ready { deadline, .. } => Some(*deadline),
+            Client::Ready { deadline, .. } | Client::Publish { deadline } => Some(*deadline),
             // Faults have deadlines of their own.
             Client::Follow | Client::Stop | Client::Injects { .. } | Client::Heals { .. } => None,
         }
@@ -73,6 +78,7 @@ impl Core {
                 self.clients
                     .insert(client, Client::Ready { deadline, told });
             }
+            Request::Publish { timeout } => self.asked_to_publish(now, client, timeout),
             Request::Play { replace } => self.asked_to_play(now, client, replace),
             // Its bytes make it another input.
             Request::Adopt { .. } => {}
@@ -182,6 +188,7 @@ impl Core {
             nodes: self.state.status(),
             faults: self.faults.names(),
             runs: self.runs.clone(),
+            ports: self.published.clone(),
         }
     }
 

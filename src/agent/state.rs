@@ -162,13 +162,13 @@ impl State {
 fn role(node: &Node) -> Option<Role> {
     match &node.program {
         Program::Role(role) => Some(role.clone()),
-        Program::Image(_) => None,
+        Program::Image(_) | Program::Host => None,
     }
 }
 
 fn health(node: &Node) -> Option<u16> {
     match &node.program {
-        Program::Role(_) => None,
+        Program::Role(_) | Program::Host => None,
         Program::Image(image) => image.healthcheck.map(|check| check.tcp),
     }
 }

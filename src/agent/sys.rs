@@ -3,6 +3,7 @@
 //! Must not know nodes or labs.
 
 use caps::{CapSet, Capability, CapsHashSet};
+use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::stat::fstat;
 use std::fs::{self, File};
 use std::io;
@@ -30,12 +31,13 @@ pub(super) fn boot_id() -> io::Result<String> {
 }
 
 /// Capabilities the agent works with: TUN devices and addresses; entering namespaces; the fabric's
-/// rank; namespaces of processes that have more rights than the agent.
-const KEPT: [Capability; 4] = [
+/// rank; namespaces of processes that have more rights than the agent; ports below 1024.
+const KEPT: [Capability; 5] = [
     Capability::CAP_NET_ADMIN,
     Capability::CAP_SYS_ADMIN,
     Capability::CAP_SYS_NICE,
     Capability::CAP_SYS_PTRACE,
+    Capability::CAP_NET_BIND_SERVICE,
 ];
 
 /// Gives up every capability but those of [`KEPT`] that were granted, and returns these. To be
@@ -70,6 +72,28 @@ pub(super) fn namespace_of(pid: i32) -> io::Result<u64> {
 /// The cgroups of a process, as the kernel lists them (cgroups(7)).
 pub(super) fn cgroups(pid: i32) -> io::Result<String> {
     fs::read_to_string(format!("/proc/{pid}/cgroup"))
+}
+
+/// Leaves the calling thread's network namespace for a new, empty one, and returns the old one.
+pub(super) fn leave_network() -> io::Result<OwnedFd> {
+    let before = own_network()?;
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)?;
+    Ok(before)
+}
+
+/// The network namespace of the calling thread. The descriptor pins it.
+pub(super) fn own_network() -> io::Result<OwnedFd> {
+    Ok(File::open("/proc/thread-self/ns/net")?.into())
+}
+
+/// Whether closing a TCP socket resets its connection at once (SO_LINGER of zero, socket(7)), also when
+/// its process is killed.
+pub(super) fn reset_when_closed(socket: &impl AsFd, reset: bool) -> io::Result<()> {
+    let linger = libc::linger {
+        l_onoff: i32::from(reset),
+        l_linger: 0,
+    };
+    Ok(setsockopt(socket, sockopt::Linger, &linger)?)
 }
 
 /// Load average of the last minute.

@@ -16,8 +16,9 @@ use crate::lab::{
     Addresses, FORMAT, Interface, Lab, Links, Network, Node, Program, Scenario, ScheduledFault,
 };
 use crate::link::LinkProperties;
+use crate::port::Protocol;
 use crate::record::event::{Event, Verdict, What};
-use crate::record::stream::{Reply, Request};
+use crate::record::stream::{Published, Reply, Request};
 use netlab_protocol::control::{Report, ToNode};
 use netlab_protocol::role::{Data, Role, Server, Service};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +44,7 @@ pub(super) fn lab(count: u32, scenario: Option<Scenario>) -> Lab {
         forward: false,
         uplink: None,
         downlink: None,
+        ports: Vec::new(),
         program: Program::Role(Role::Server(Server {
             port: 80,
             service: Service {
@@ -153,6 +155,8 @@ pub(super) struct World {
     pub manners: BTreeMap<NodeIndex, ResolverManner>,
     /// Whether everything seems to stand still.
     pub frozen: bool,
+    /// Whether a port that the lab publishes is taken.
+    pub taken: bool,
 }
 
 impl World {
@@ -178,9 +182,10 @@ impl World {
             links: BTreeMap::new(),
             manners: BTreeMap::new(),
             frozen: false,
+            taken: false,
         };
         world.core.advance(world.now);
-        for node in world.core.state.indices() {
+        for (node, _) in world.core.lab.clone().containers() {
             world.later(10, Later::Knock(node));
         }
         world
@@ -266,6 +271,29 @@ impl World {
         match action {
             Action::WireKnock { node, serial, .. } | Action::WireContainer { node, serial, .. } => {
                 let result = Ok(self.netns[node.at()]);
+                self.input(
+                    5,
+                    Input::Wired {
+                        node,
+                        serial,
+                        result,
+                    },
+                );
+            }
+            Action::WireHost { node, serial } => {
+                let result = match self.taken {
+                    true => Err("port 127.0.0.1:8080 is taken".to_owned()),
+                    false => Ok(self.netns[node.at()]),
+                };
+                let ports = vec![Published {
+                    node: "n-1".to_owned(),
+                    port: 80,
+                    protocol: Protocol::Tcp,
+                    address: ([127, 0, 0, 1], 8080).into(),
+                }];
+                if result.is_ok() {
+                    self.input(5, Input::Published { ports });
+                }
                 self.input(
                     5,
                     Input::Wired {
@@ -542,6 +570,9 @@ impl World {
         for node in self.core.state.indices() {
             self.attached[node.at()] = false;
             self.pinned[node.at()] = false;
+            if self.core.lab.host() == Some(node) {
+                continue;
+            }
             self.see(20, node);
             if let Some(conn) = self.conn[node.at()] {
                 let netns = self.netns[node.at()];

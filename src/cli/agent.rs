@@ -6,6 +6,9 @@ use clap::{Args, Subcommand};
 /// Arguments of `netlab agent`.
 #[derive(Args, Debug)]
 pub struct Arguments {
+    /// The network in which it begins is the engine host's, where ports are published
+    #[arg(long)]
+    publish: bool,
     #[command(subcommand)]
     command: Option<AgentCommand>,
 }
@@ -24,7 +27,8 @@ enum AgentCommand {
 /// Runs until the lab is gone, or the stream has ended.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.command {
-        None => crate::agent::run().map_err(|e| Failure::step("the agent failed", e))?,
+        None => crate::agent::run(arguments.publish)
+            .map_err(|e| Failure::step("the agent failed", e))?,
         Some(AgentCommand::Probe { pids }) => {
             let text = super::table::json(&crate::agent::probe(pids));
             let mut out = std::io::stdout().lock();

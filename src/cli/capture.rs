@@ -59,7 +59,7 @@ fn parse_size(text: &str) -> Result<ByteSize, String> {
 pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let (engine, lab) = labs::open(arguments.lab.lab.as_deref(), &context.owner).await?;
     for name in &arguments.nodes {
-        lab.node(name)?;
+        lab.end(name)?;
     }
     let of = match arguments.nodes.as_slice() {
         [] => Captured::Lab,

@@ -198,6 +198,7 @@ impl Failure {
                 | PlanError::OtherBuild { .. } => Exit::Usage,
                 PlanError::NothingToRun { .. } => Exit::Invalid,
                 PlanError::NoImage { .. } => Exit::Engine,
+                PlanError::NoContainer => Exit::Bug,
             },
             Failure::Unfit { .. }
             | Failure::Engine(_)

@@ -71,6 +71,7 @@ pub async fn follow<E: Engine>(
                 | Reply::Playing { .. }
                 | Reply::Stopped
                 | Reply::Adopted
+                | Reply::Published { .. }
                 | Reply::Links { .. }
                 | Reply::Injected { .. }
                 | Reply::Failed { .. }

@@ -70,6 +70,18 @@ impl Seen {
         })
     }
 
+    /// Whether packets come from a node of this name, or from the engine's host (if it is of the lab,
+    /// which its agent knows).
+    ///
+    /// # Errors
+    /// As [`Seen::node`].
+    pub fn end(&self, name: &str) -> Result<(), Failure> {
+        match name {
+            "host" => Ok(()),
+            name => self.node(name).map(drop),
+        }
+    }
+
     /// The name as one.
     ///
     /// # Errors

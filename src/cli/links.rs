@@ -45,7 +45,7 @@ pub struct Arguments {
 pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let (engine, lab) = labs::open(arguments.lab.lab.as_deref(), &context.owner).await?;
     for name in &arguments.nodes {
-        lab.node(name)?;
+        lab.end(name)?;
     }
     let mut signals = Signals::listen()?;
     let mut before = Before::default();

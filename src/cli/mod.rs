@@ -25,6 +25,7 @@ mod logs;
 mod merge;
 mod owner;
 mod plan;
+mod port;
 mod preflight;
 mod progress;
 mod ps;
@@ -118,6 +119,8 @@ enum Command {
     Capture(capture::Arguments),
     /// Break something in a running lab by hand, list faults, heal them
     Fault(fault::Arguments),
+    /// List where published ports are reached
+    Port(port::Arguments),
     /// Wait until the scenario of a lab is over and return its exit code
     Wait(wait::Arguments),
     /// List recorded runs
@@ -266,6 +269,7 @@ async fn with_engine(command: Command, context: &Context) -> Result<Exit, Failur
         Command::Links(arguments) => links::run(&arguments, context).await,
         Command::Capture(arguments) => capture::run(&arguments, context).await,
         Command::Fault(arguments) => fault::run(&arguments, context).await,
+        Command::Port(arguments) => port::run(&arguments, context).await,
         Command::Wait(arguments) => wait::run(&arguments, context).await,
         Command::Plan(arguments) => plan::run(&arguments, context).await,
         Command::Doctor(arguments) => doctor::run(&arguments, context).await,

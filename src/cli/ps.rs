@@ -47,6 +47,7 @@ struct NodeRow {
     state: String,
     ipv4: Option<String>,
     ipv6: Option<String>,
+    ports: Vec<String>,
     container: String,
     image: String,
 }
@@ -152,6 +153,12 @@ fn node_state(state: NodeState) -> &'static str {
 
 async fn list_nodes(engine: &Docker, lab: &Seen, format: Format, context: &Context) -> String {
     let (status, resolved) = tokio::join!(status(engine, lab, context), resolved(engine, lab));
+    let all = status.as_ref().map_or(&[][..], |status| &status.ports);
+    let told_ports = |name: &str| {
+        let own = all.iter().filter(|port| port.node == name);
+        own.map(|port| format!("{}->{}", port.address, port.port))
+            .collect()
+    };
     let row = |container: &crate::engine::Container| {
         let name = node_name(container);
         let node = resolved
@@ -166,6 +173,7 @@ async fn list_nodes(engine: &Docker, lab: &Seen, format: Format, context: &Conte
             state: told.map_or_else(|| container.state.clone(), |n| node_state(n.state).into()),
             ipv4: node.map(|node| node.addresses().v4.to_string()),
             ipv6: node.map(|node| node.addresses().v6.to_string()),
+            ports: told_ports(name),
             container: container.name.clone(),
             image: container.image.clone(),
         }
@@ -179,10 +187,22 @@ async fn list_nodes(engine: &Docker, lab: &Seen, format: Format, context: &Conte
             row.state.clone(),
             some(&row.ipv4),
             some(&row.ipv6),
+            match row.ports.is_empty() {
+                true => "–".to_owned(),
+                false => row.ports.join(" "),
+            },
             row.container.clone(),
         ]
     };
-    let heads = ["NODE", "ROLE", "STATE", "IPV4", "IPV6", "CONTAINER"];
+    let heads = [
+        "NODE",
+        "ROLE",
+        "STATE",
+        "IPV4",
+        "IPV6",
+        "PORTS",
+        "CONTAINER",
+    ];
     table::list(format, &rows, &heads, cells, context.terminal.out)
 }
 

@@ -60,6 +60,10 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
         context.terminal.print(&told(&launch, &started, context))?;
         return Ok(Exit::Passed);
     }
+    for port in &started.ports {
+        let (name, port) = (&launch.lab().name, super::port::told(port));
+        context.terminal.tell(&format!("{name}: published at {port}"));
+    }
     let followed = follow(&launch.engine, &started.agent, &progress, &mut signals).await?;
     drop(progress);
     match followed {
@@ -74,11 +78,11 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
     }
 }
 
-/// `client-server  6 nodes are up, run 20261122T211500Z-7 plays`
+/// `client-server  6 nodes are up, run 20261122T211500Z-7 plays`, and where its ports are.
 fn told(launch: &Launch<'_>, started: &Started, context: &Context) -> String {
     let palette = context.terminal.out;
     let lab = launch.lab();
-    let nodes = match lab.nodes.len() {
+    let nodes = match lab.containers().count() {
         1 => "1 node is up".to_owned(),
         n => format!("{n} nodes are up"),
     };
@@ -87,7 +91,11 @@ fn told(launch: &Launch<'_>, started: &Started, context: &Context) -> String {
         (Some(_), None) => ", load runs".to_owned(),
         (None, _) => String::new(),
     };
-    format!("{}  {nodes}{plays}\n", palette.strong(lab.name.as_str()))
+    let mut text = format!("{}  {nodes}{plays}\n", palette.strong(lab.name.as_str()));
+    for port in &started.ports {
+        text.push_str(&format!("  {}\n", super::port::told(port)));
+    }
+    text
 }
 
 fn detached(name: &str) -> String {

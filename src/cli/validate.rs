@@ -75,7 +75,7 @@ fn told(lab: &crate::lab::Lab) -> String {
         1 => format!("1 {one}"),
         n => format!("{n} {one}s"),
     };
-    let nodes = many(lab.nodes.len(), "node");
+    let nodes = many(lab.containers().count(), "node");
     let time = netlab_protocol::duration::format;
     let checks = match lab.checks.len() {
         0 => String::new(),

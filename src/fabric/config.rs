@@ -47,6 +47,8 @@ pub struct NetworkConfig {
     pub resolver: (Ipv4Addr, Ipv6Addr),
     /// Which members have a wire between them.
     pub wires: Wires,
+    /// Members that pass nothing on: no way leads over them.
+    pub ends: Vec<NodeIndex>,
     /// Whether packets to others go hop by hop, or nowhere.
     pub reach: Reach,
     /// Properties of every link that `links` does not name.

@@ -159,7 +159,10 @@ impl Map {
                 let rank = |node| Ok(self.of(self.known(node, at)?).rank);
                 let wire = |&(a, b): &(NodeIndex, NodeIndex)| Ok((rank(a)?, rank(b)?));
                 let wires: Vec<_> = edges.iter().map(wire).collect::<Result<_, FabricError>>()?;
-                Ways::over(members.len(), &wires)
+                let ends = members.iter().map(|port| self.of(*port));
+                let ends = ends.filter(|place| config.ends.contains(&place.node));
+                let ends: Vec<usize> = ends.map(|place| place.rank).collect();
+                Ways::over(members.len(), &wires, &ends)
             }
         };
         let host = u32::MAX.checked_shr(config.v4.1.into()).unwrap_or(0);

@@ -61,6 +61,7 @@ pub(super) fn config(uplink: Option<BitRate>) -> Config {
                 Ipv6Addr::from((0xfd77 << 112) + 1),
             ),
             wires: Wires::Full,
+            ends: Vec::new(),
             reach: Reach::Routed,
             default_link: LinkProperties {
                 delay: Duration::from_millis(5),

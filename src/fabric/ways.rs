@@ -24,8 +24,8 @@ impl Ways {
         Ways { count, next: None }
     }
 
-    /// Only these pairs are wired, in both directions.
-    pub(super) fn over(count: usize, wires: &[(usize, usize)]) -> Ways {
+    /// Only these pairs are wired, in both directions. `ends`: these pass nothing on.
+    pub(super) fn over(count: usize, wires: &[(usize, usize)], ends: &[usize]) -> Ways {
         let mut neighbours = vec![Vec::new(); count];
         for &(a, b) in wires {
             neighbours[a].push(b as u16);
@@ -34,9 +34,12 @@ impl Ways {
         neighbours.iter_mut().for_each(|all| all.sort_unstable());
         let mut next = vec![NONE; count * count];
         for target in 0..count {
-            let hops = distances(&neighbours, target);
+            let hops = distances(&neighbours, ends, target);
             for (from, near) in neighbours.iter().enumerate() {
-                let closer = |n: &&u16| hops[usize::from(**n)] < hops[from];
+                let closer = |n: &&u16| {
+                    let near = usize::from(**n);
+                    hops[near] < hops[from] && (near == target || !ends.contains(&near))
+                };
                 let step = near.iter().find(closer).copied();
                 next[from * count + target] = step.unwrap_or(NONE);
             }
@@ -76,7 +79,7 @@ impl Ways {
 }
 
 /// Hops from every member to `root`.
-fn distances(neighbours: &[Vec<u16>], root: usize) -> Vec<u16> {
+fn distances(neighbours: &[Vec<u16>], ends: &[usize], root: usize) -> Vec<u16> {
     let mut hops = vec![NEVER; neighbours.len()];
     let mut queue = Vec::with_capacity(neighbours.len());
     hops[root] = 0;
@@ -88,7 +91,9 @@ fn distances(neighbours: &[Vec<u16>], root: usize) -> Vec<u16> {
             let near = usize::from(near);
             if hops[near] == NEVER {
                 hops[near] = hops[member] + 1;
-                queue.push(near);
+                if !ends.contains(&near) {
+                    queue.push(near);
+                }
             }
         }
     }
@@ -104,13 +109,24 @@ mod tests {
     fn of_equal_ways_the_lowest_hops_count() {
         // A ring of six: both ways from 0 to 3 have three hops.
         let wires = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (0, 5)];
-        let ring = Ways::over(6, &wires);
+        let ring = Ways::over(6, &wires, &[]);
         assert_eq!((ring.next(0, 3), ring.next(3, 0)), (Some(1), Some(2)));
         assert_eq!((ring.next(0, 4), ring.hops(0, 4)), (Some(5), 2));
         assert!(ring.wired(0, 5) && !ring.wired(0, 2) && !ring.wired(0, 0));
-        let island = Ways::over(4, &[(0, 1)]);
+        let island = Ways::over(4, &[(0, 1)], &[]);
         assert_eq!((island.next(0, 2), island.hops(2, 0)), (None, NEVER));
         assert_eq!(Ways::full(3).hops(0, 2), 1);
+    }
+
+    #[test]
+    fn no_way_leads_over_an_end() {
+        // A line of four whose ends are both wired to a fifth.
+        let wires = [(0, 1), (1, 2), (2, 3), (0, 4), (3, 4)];
+        assert_eq!(Ways::over(5, &wires, &[]).hops(0, 3), 2);
+        let ways = Ways::over(5, &wires, &[4]);
+        assert_eq!((ways.hops(0, 3), ways.next(0, 3)), (3, Some(1)));
+        assert_eq!((ways.hops(4, 1), ways.hops(1, 4)), (2, 2));
+        assert!(ways.wired(4, 3) && ways.wired(3, 4));
     }
 
     /// The way by a search from the sender alone.
@@ -148,7 +164,7 @@ mod tests {
             to in 0_usize..7,
         ) {
             let wires: Vec<_> = wires.into_iter().filter(|(a, b)| a != b).collect();
-            let ways = Ways::over(7, &wires);
+            let ways = Ways::over(7, &wires, &[]);
             let mut found = vec![from];
             while found.last() != Some(&to) {
                 match ways.next(found[found.len() - 1], to) {

@@ -35,7 +35,7 @@ fn load_of(node: &Node) -> Option<&Load> {
     match &node.program {
         Program::Role(Role::Client(client)) => Some(&client.load),
         Program::Role(Role::Peer(peer)) => peer.load.as_ref(),
-        Program::Role(Role::Server(_)) | Program::Image(_) => None,
+        Program::Role(Role::Server(_)) | Program::Image(_) | Program::Host => None,
     }
 }
 
@@ -66,7 +66,7 @@ fn service(node: &Node) -> Option<(&Service, &[File])> {
     match &node.program {
         Program::Role(Role::Server(server)) => Some((&server.service, &server.files)),
         Program::Role(Role::Peer(peer)) => Some((&peer.service, &[])),
-        Program::Role(Role::Client(_)) | Program::Image(_) => None,
+        Program::Role(Role::Client(_)) | Program::Image(_) | Program::Host => None,
     }
 }
 
@@ -109,7 +109,7 @@ fn is_image(node: &Node) -> bool {
 fn no_load(roster: &Roster<'_>, nodes: &[Node], reports: &mut Vec<Diagnostic>) {
     let made = nodes
         .iter()
-        .any(|node| load_of(node).is_some() || is_image(node));
+        .any(|node| load_of(node).is_some() || is_image(node) || node.is_host());
     let (Some(_), Some(first), false) = (
         &roster.topology.scenario,
         roster.topology.nodes.first(),
@@ -148,8 +148,8 @@ fn idle_servers(
     reports: &mut Vec<Diagnostic>,
 ) {
     let clients = nodes.iter().any(|node| node.role() == "client");
-    // What images ask is not known.
-    if !clients || nodes.iter().any(is_image) {
+    // What images ask is not known, nor what is asked from outside.
+    if !clients || nodes.iter().any(|node| is_image(node) || node.is_host()) {
         return;
     }
     for (spec, range) in roster.topology.nodes.iter().zip(&roster.ranges) {

@@ -7,7 +7,7 @@ use super::model::{Lab, Links, ScheduledFault};
 use super::networks::Places;
 use super::roster::Roster;
 use crate::spec::{
-    self, Count, Diagnostics, NodeSpec, Places as Said, Severity, Source, Span, Spanned, Topology,
+    self, Count, Diagnostics, NodeSpec, Places as Said, ProgramSpec, Severity, Source, Span, Spanned, Topology,
 };
 use std::time::Duration;
 
@@ -74,8 +74,9 @@ fn outline(lab: &Lab) -> Topology {
             forward: None,
             uplink: None,
             downlink: None,
+            ports: Vec::new(),
             role: Some(node.role()),
-            program: None,
+            program: node.is_host().then_some(ProgramSpec::Host),
         });
     }
     Topology {

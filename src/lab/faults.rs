@@ -5,7 +5,8 @@ use super::networks::Places;
 use super::roster::Roster;
 use super::schedule::Once;
 use super::targets::Place;
-use crate::spec::{Diagnostic, FaultSpec, ScenarioSpec};
+use crate::fault::Effect;
+use crate::spec::{Diagnostic, FaultSpec, ScenarioSpec, TargetSpec};
 use std::time::Duration;
 
 /// The scenario; none when something was reported.
@@ -67,6 +68,7 @@ pub(super) fn resolve(
     };
     let (target, text) = place.target(spec, reports)?;
     let effects = (fault.kind.0.effects)(&target, &fault.params);
+    spares_the_host(roster, fault, &effects, reports)?;
     let possible = place.judge(spec, fault.name.span, &effects, links, reports);
     possible.then_some(())?;
     Some(ScheduledFault {
@@ -78,4 +80,29 @@ pub(super) fn resolve(
         lasts: None,
         effects,
     })
+}
+
+/// Reports a fault that would do something to the engine's host itself.
+fn spares_the_host(
+    roster: &Roster<'_>,
+    fault: &FaultSpec,
+    effects: &[Effect],
+    reports: &mut Vec<Diagnostic>,
+) -> Option<()> {
+    let hit =
+        |effect: &Effect| matches!(effect, Effect::Node { node, .. } if roster.is_host(*node));
+    if !effects.iter().any(hit) {
+        return Some(());
+    }
+    let message = format!(
+        "`{}` cannot happen to `host`, the engine's host",
+        fault.kind.0.name
+    );
+    let mut report = Diagnostic::error("bad-target", message);
+    if let Some(TargetSpec::Nodes(selection)) = &fault.target {
+        report = report.at(selection.span, "");
+    }
+    let help = "its links can be cut: `cut: { between: [host, NODE] }`";
+    reports.push(report.help(help));
+    None
 }

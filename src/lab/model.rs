@@ -3,6 +3,7 @@
 use crate::fault::Effect;
 use crate::id::{Name, NetworkIndex, NodeIndex};
 use crate::link::{LinkProperties, Trace};
+use crate::port::PortMapping;
 use crate::units::{BitRate, duration};
 use netlab_protocol::role::{Data, Role};
 use serde::{Deserialize, Serialize};
@@ -223,11 +224,19 @@ pub struct Node {
     /// Access link towards the node, shared by all that is sent to it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub downlink: Option<BitRate>,
+    /// What it publishes on the engine's host.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub ports: Vec<PortMapping>,
     /// What runs in it.
     pub program: Program,
 }
 
 impl Node {
+    /// Whether it is the engine's host, for which there is no container.
+    pub fn is_host(&self) -> bool {
+        matches!(self.program, Program::Host)
+    }
+
     /// Its addresses in its primary network.
     pub fn addresses(&self) -> Addresses {
         let none = Addresses {
@@ -247,14 +256,15 @@ impl Node {
         let data = match &self.program {
             Program::Role(Role::Server(server)) => server.data,
             Program::Role(Role::Peer(peer)) => peer.data,
-            Program::Role(Role::Client(_)) | Program::Image(_) => Data::Memory,
+            Program::Role(Role::Client(_)) | Program::Image(_) | Program::Host => Data::Memory,
         };
         data == Data::Volume
     }
 
-    /// The word for what it is: its role, or `image`.
+    /// The word for what it is: its role, `image` or `host`.
     pub fn role(&self) -> &'static str {
         match &self.program {
+            Program::Host => "host",
             Program::Role(role) => role.as_str(),
             Program::Image(_) => "image",
         }
@@ -269,6 +279,8 @@ pub enum Program {
     Role(Role),
     /// Any image.
     Image(Image),
+    /// Nothing: it is the engine's host, from which published ports are reached.
+    Host,
 }
 
 /// A user's image, with Compose's key names.
@@ -409,6 +421,18 @@ impl Lab {
             .iter()
             .position(|node| node.name.as_str() == name)
             .map(|at| NodeIndex(at as u32))
+    }
+
+    /// The engine's host, where ports are published.
+    pub fn host(&self) -> Option<NodeIndex> {
+        let at = self.nodes.iter().position(Node::is_host)?;
+        Some(NodeIndex(at as u32))
+    }
+
+    /// The nodes for which there is a container.
+    pub fn containers(&self) -> impl Iterator<Item = (NodeIndex, &Node)> {
+        let nodes = (0..).map(NodeIndex).zip(&self.nodes);
+        nodes.filter(|(_, node)| !node.is_host())
     }
 
     /// The networks in which both nodes are.

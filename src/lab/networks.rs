@@ -97,7 +97,14 @@ pub(super) fn places(roster: &Roster<'_>, reports: &mut Vec<Diagnostic>) -> Plac
     let finder = Finder::new(roster);
     let mut total = 0;
     for (spec, range) in roster.topology.nodes.iter().zip(&roster.ranges) {
-        let Some(found) = finder.networks_of(spec, reports) else {
+        // What is wrong with the host's networks was said of the nodes that publish.
+        let mut said_before = Vec::new();
+        let told = if spec.is_host() {
+            &mut said_before
+        } else {
+            &mut *reports
+        };
+        let Some(found) = finder.networks_of(spec, told) else {
             places.complete = false;
             continue;
         };
@@ -366,7 +373,12 @@ fn wire(
         }
     }
     for (at, (asked, spec)) in shaped {
-        if let Some(wires) = wires(roster, spec, asked, reports) {
+        let (hosts, others): (Vec<&Asked>, Vec<&Asked>) =
+            asked.iter().partition(|one| roster.is_host(one.node));
+        if let Some(mut wires) = wires(roster, spec, &others, reports) {
+            if let [host] = hosts[..] {
+                wires = with_host(roster, host.node, &others, wires);
+            }
             places.wires[at] = wires;
         }
     }
@@ -381,10 +393,31 @@ fn most_edges(edges: &Edges, count: usize) -> usize {
     count * degree.min(count) / 2
 }
 
+/// The wires of a shape, and one from the host, which no shape knows, to each member that publishes
+/// there.
+fn with_host(roster: &Roster<'_>, host: NodeIndex, others: &[&Asked], wires: Wires) -> Wires {
+    let members = || others.iter().map(|one| one.node);
+    let mut edges = match wires {
+        Wires::Edges(edges) => edges,
+        Wires::Full => {
+            let pairs = members().flat_map(|a| members().map(move |b| (a, b)));
+            pairs.filter(|(a, b)| a < b).collect()
+        }
+    };
+    let publishes = |one: &&&Asked| {
+        let spec = roster.members[one.node.at()].spec;
+        one.place == 0 && !spec.ports.is_empty()
+    };
+    let published = others.iter().filter(publishes);
+    edges.extend(published.map(|one| (one.node.min(host), one.node.max(host))));
+    edges.sort_unstable();
+    Wires::Edges(edges)
+}
+
 fn wires(
     roster: &Roster<'_>,
     spec: &NetworkSpec,
-    asked: &[Asked],
+    asked: &[&Asked],
     reports: &mut Vec<Diagnostic>,
 ) -> Option<Wires> {
     let count = asked.len();
@@ -419,7 +452,7 @@ fn wires(
 fn hub(
     roster: &Roster<'_>,
     spec: &NetworkSpec,
-    asked: &[Asked],
+    asked: &[&Asked],
     reports: &mut Vec<Diagnostic>,
 ) -> Option<usize> {
     let hub = spec.edges.hub.as_ref()?;

@@ -47,6 +47,7 @@ pub(super) fn nodes(
                 forward: spec.forward.is_some(),
                 uplink: spec.uplink,
                 downlink: spec.downlink,
+                ports: spec.ports.iter().map(|port| port.value).collect(),
                 program,
             });
         }
@@ -72,6 +73,7 @@ impl Maker<'_, '_> {
     ) -> Option<Vec<Program>> {
         let count = range.len();
         match self.spec.program.as_ref()? {
+            ProgramSpec::Host => Some(vec![Program::Host; count]),
             ProgramSpec::Server { listener, files } => {
                 self.afford(count as u64 * files.len() as u64, endpoints, reports)?;
                 let server = Server {
@@ -151,6 +153,12 @@ impl Maker<'_, '_> {
             reports.push(Diagnostic::error("bad-target", message).at(target.span, ""));
             return None;
         }
+        if nodes.iter().any(|node| self.roster.is_host(*node)) {
+            let message =
+                "`host` takes no load: it is the engine's host, where ports are published";
+            reports.push(Diagnostic::error("bad-target", message).at(target.span, ""));
+            return None;
+        }
         nodes.into_iter().map(|node| self.endpoint(node)).collect()
     }
 
@@ -162,7 +170,7 @@ impl Maker<'_, '_> {
                 listener.port
             }
             ProgramSpec::Image { port, .. } => *port,
-            ProgramSpec::Client { .. } => return None,
+            ProgramSpec::Client { .. } | ProgramSpec::Host => return None,
         };
         let addresses = self.places.addresses(self.first, node);
         Some(Endpoint {

@@ -124,6 +124,12 @@ impl<'t> Roster<'t> {
         self.roles.get(name).cloned()
     }
 
+    /// Whether a node is the engine's host. Only its name selects it, and a partition's `rest` leaves
+    /// it alone.
+    pub fn is_host(&self, node: NodeIndex) -> bool {
+        self.members[node.at()].spec.is_host()
+    }
+
     /// The nodes of a role.
     pub fn of_role(&self, role: &str) -> Vec<NodeIndex> {
         self.roles.get(role).cloned().unwrap_or_default()

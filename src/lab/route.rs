@@ -1,6 +1,8 @@
 //! Which way packets go: hop by hop over the wires of a network, and between networks through nodes
 //! that forward.
 //!
+//! The engine's host (`host`) passes nothing on: no way leads over it.
+//!
 //! Pure, of a finished lab; `graph`, the validation, the nodes' kernel routes and the fabric follow
 //! the same rules:
 //!
@@ -121,7 +123,9 @@ impl<'l> Routes<'l> {
                 for next in &neighbours[at.at()] {
                     if far[next.at()] == FAR {
                         far[next.at()] = far[at.at()] + 1;
-                        queue.push_back(*next);
+                        if !self.lab.nodes[next.at()].is_host() {
+                            queue.push_back(*next);
+                        }
                     }
                 }
             }
@@ -260,7 +264,9 @@ impl<'l> Routes<'l> {
             for &next in neighbours[at.at()].iter().filter(|next| **next != from) {
                 if before[next.at()].is_none() {
                     before[next.at()] = Some(at);
-                    queue.push_back(next);
+                    if !self.lab.nodes[next.at()].is_host() {
+                        queue.push_back(next);
+                    }
                 }
             }
             if before[to.at()].is_some() {

@@ -143,12 +143,14 @@ impl Roster<'_> {
     }
 
     fn all(&self) -> Vec<NodeIndex> {
-        (0..self.members.len()).map(index).collect()
+        let all = (0..self.members.len()).map(index);
+        all.filter(|node| !self.is_host(*node)).collect()
     }
 
     fn like(&self, pattern: &str) -> Vec<NodeIndex> {
         let members = self.members.iter().enumerate();
         members
+            .filter(|(_, member)| !member.spec.is_host())
             .filter(|(_, member)| matches(pattern, member.name.as_str()))
             .map(|(at, _)| index(at))
             .collect()
@@ -178,8 +180,13 @@ impl Roster<'_> {
         if !self.topology.nodes_complete || of_unread || may_be_role {
             return;
         }
-        let near = self.suggestion(name);
-        let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        let near = match name {
+            "host" => "; `host` is there when a node has `ports`".to_owned(),
+            _ => {
+                let near = self.suggestion(name);
+                near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+            }
+        };
         let name = crate::spec::short(name);
         let message = format!("{what} refers to node `{name}`, which is not defined");
         reports.push(

@@ -139,7 +139,7 @@ fn readdress(nodes: &mut [Node], moved: &Moved) {
                 };
                 peer.peers = new;
             }
-            Program::Role(Role::Server(_)) | Program::Image(_) => {}
+            Program::Role(Role::Server(_)) | Program::Image(_) | Program::Host => {}
         }
     }
 }

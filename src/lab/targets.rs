@@ -276,7 +276,8 @@ fn partition(
     let rest: Vec<&Selection> = written.iter().filter(is_rest).collect();
     if let Some(rest) = rest.first() {
         let nobody = member_of.iter().enumerate().filter(|(_, m)| m.is_none());
-        let nodes: Vec<NodeIndex> = nobody.map(|(at, _)| index(at)).collect();
+        let nobody = nobody.map(|(at, _)| index(at));
+        let nodes: Vec<NodeIndex> = nobody.filter(|node| !roster.is_host(*node)).collect();
         if complete && nodes.is_empty() {
             let message = "`rest` is empty: every node is in another group";
             reports.push(Diagnostic::error("empty-selection", message).at(rest.span, ""));

@@ -149,6 +149,10 @@ pub(super) fn node_differences(old: &Node, new: &Node) -> Vec<String> {
             fields.remove("program");
             // Where it came from in the file makes no difference to it.
             fields.remove("group");
+            fields.insert(
+                "ports".to_owned(),
+                node.ports.iter().map(ToString::to_string).collect(),
+            );
         }
         value
     };
@@ -158,6 +162,7 @@ pub(super) fn node_differences(old: &Node, new: &Node) -> Vec<String> {
         (Program::Image(old), Program::Image(new)) => {
             found.extend(differences(&value(old), &value(new)));
         }
+        (Program::Host, Program::Host) => {}
         _ => found.push(format!("{} → {}", old.role(), new.role())),
     }
     found

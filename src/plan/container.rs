@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A container to be created, in the engine's terms; network mode is always `none`.
+/// A container to be created, in the engine's terms; its network mode is `none` unless said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerSpec {
     /// Container name.
@@ -37,6 +37,8 @@ pub struct ContainerSpec {
     pub devices: Vec<String>,
     /// Whether it sees the host's processes.
     pub host_pid: bool,
+    /// Whether it begins in the host's network.
+    pub host_network: bool,
     /// Whether its root is read-only.
     pub read_only: bool,
     /// Most processes and threads.

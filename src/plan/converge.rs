@@ -8,8 +8,7 @@ use super::change::{Change, ChangeKind, Common, row};
 use super::compare::{change, live, node_differences};
 use super::up::{Steps, is_own, resource};
 use super::{
-    Action, Found, Leaving, Options, OwnImage, PlanError, Running, Snapshot, agent_spec, lab_hash,
-    labels, spec,
+    Action, Found, Leaving, Options, OwnImage, PlanError, Running, Snapshot, lab_hash, labels, spec,
 };
 use crate::id::{Name, NodeIndex};
 use crate::lab::{Interface, Lab, Node};
@@ -69,7 +68,11 @@ pub(super) fn converge(
         false => None,
     };
     let mut before: Vec<u32> = node_image.into_iter().collect();
-    before.extend(agent_ready(steps, agent));
+    let started = agent_ready(steps, agent);
+    if let Some(started) = started {
+        before.push(started);
+        before.extend(steps.publish(lab, vec![started]));
+    }
     let is_same = running.is_none_or(|running| {
         options.ttl == running.ttl && lab_hash(&running.lab) == lab_hash(lab)
     });
@@ -103,15 +106,11 @@ fn refuse_other_agent(
     options: &Options,
     agent: &Found,
 ) -> Result<(), PlanError> {
-    let hash = |snapshot: &Snapshot| {
-        let mut spec = agent_spec(lab, snapshot, options, "");
-        spec.labels.remove(labels::CONFIG_HASH)
-    };
-    let mut fits = hash(snapshot).as_ref() == Some(&agent.config_hash);
-    if !spec::foreign_users(snapshot) {
-        // One with more rights than are needed now does as well.
-        fits |= hash(&spec::with_foreign_user()).as_ref() == Some(&agent.config_hash);
-    }
+    // One with more rights than are needed now does as well.
+    let fits = spec::Rights::of(lab, snapshot).and_more().any(|rights| {
+        let mut spec = spec::agent_with(rights, lab, options, "");
+        spec.labels.remove(labels::CONFIG_HASH).as_ref() == Some(&agent.config_hash)
+    });
     let lab = lab.name.clone();
     if fits {
         Ok(())
@@ -136,6 +135,9 @@ fn fates<'s>(
         lab.nodes.get(lab.node(name)?.at())
     };
     let fate = |(node, hash): (&crate::lab::Node, &String)| {
+        if node.is_host() {
+            return Fate::Keep;
+        }
         let name = node.name.as_str();
         let found = by_name.get(name).cloned().unwrap_or_default();
         let [one] = found[..] else {

@@ -12,6 +12,7 @@ impl Action {
             Action::FillVolumes => "fill",
             Action::StartAgent | Action::StartNode(_) | Action::StartFound { .. } => "start",
             Action::Adopt { .. } => "adopt",
+            Action::Publish => "publish",
             Action::AwaitReady => "await ready",
             Action::Play => "play",
             Action::Remove { .. } => "remove",

@@ -59,7 +59,7 @@ impl Snapshot {
     pub fn assumed(lab: &Lab) -> Snapshot {
         let images = lab.nodes.iter().filter_map(|node| match &node.program {
             Program::Image(image) => Some(image.image.clone()),
-            Program::Role(_) => None,
+            Program::Role(_) | Program::Host => None,
         });
         let config = |image: &String| ImageConfig {
             entrypoint: vec![image.clone()],
@@ -198,6 +198,8 @@ pub enum Action {
         /// The engine's id.
         id: String,
     },
+    /// Wait until the agent listens at the ports that the lab publishes.
+    Publish,
     /// Wait until every node is wired and ready.
     AwaitReady,
     /// Start the run: load, and the scenario where there is one.
@@ -266,6 +268,9 @@ pub enum PlanError {
         /// The reference.
         image: String,
     },
+    /// The node `host`, asked for a container.
+    #[error("`host` is the engine's host and has no container")]
+    NoContainer,
     /// Neither image nor file say what to run.
     #[error(
         "image `{image}` names no program to run: give node `{node}` a `command:` in the topology"

@@ -45,21 +45,32 @@ fn all_labels(
     .collect()
 }
 
-/// Whether an image runs as another user than root.
-pub(super) fn foreign_users(snapshot: &Snapshot) -> bool {
-    let foreign = |image: &ImageConfig| !matches!(image.user.as_str(), "" | "0" | "root" | "0:0");
-    snapshot.user_images.values().any(foreign)
+/// What an agent may do beyond what every agent may.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rights {
+    /// Enter the namespaces of other users' processes.
+    foreign: bool,
+    /// Listen in the network of the engine's host.
+    publish: bool,
 }
 
-/// A snapshot with nothing but an image that does.
-pub(super) fn with_foreign_user() -> Snapshot {
-    let image = ImageConfig {
-        user: "nobody".to_owned(),
-        ..ImageConfig::default()
-    };
-    Snapshot {
-        user_images: BTreeMap::from([(String::new(), image)]),
-        ..Snapshot::default()
+impl Rights {
+    /// What the agent of a lab needs.
+    pub fn of(lab: &Lab, snapshot: &Snapshot) -> Rights {
+        let foreign =
+            |image: &ImageConfig| !matches!(image.user.as_str(), "" | "0" | "root" | "0:0");
+        Rights {
+            foreign: snapshot.user_images.values().any(foreign),
+            publish: lab.host().is_some(),
+        }
+    }
+
+    /// These, and all that include them.
+    pub fn and_more(self) -> impl Iterator<Item = Rights> {
+        let all = [(false, false), (false, true), (true, false), (true, true)];
+        all.into_iter()
+            .map(|(foreign, publish)| Rights { foreign, publish })
+            .filter(move |more| more.foreign >= self.foreign && more.publish >= self.publish)
     }
 }
 
@@ -70,20 +81,35 @@ pub fn agent_spec(
     options: &Options,
     instance: &str,
 ) -> ContainerSpec {
+    agent_with(Rights::of(lab, snapshot), lab, options, instance)
+}
+
+/// The same with these rights.
+pub(super) fn agent_with(
+    rights: Rights,
+    lab: &Lab,
+    options: &Options,
+    instance: &str,
+) -> ContainerSpec {
     let mut capabilities = vec![
         "NET_ADMIN", // make TUN devices, set addresses and routes
         "SYS_ADMIN", // enter a node's network namespace
         "SYS_NICE",  // accurate timers
     ];
-    if foreign_users(snapshot) {
+    let mut command = vec!["agent".to_owned()];
+    if rights.foreign {
         capabilities.push("SYS_PTRACE"); // open the namespace file of another user's process
+    }
+    if rights.publish {
+        capabilities.push("NET_BIND_SERVICE"); // listen below 1024
+        command.push("--publish".to_owned());
     }
     let mut spec = ContainerSpec {
         name: container_name(&lab.name, labels::AGENT),
         image: options.agent_image.clone(),
         hostname: "netlab-agent".to_owned(),
         entrypoint: vec![AGENT_PROGRAM.to_owned()],
-        command: vec!["agent".to_owned()],
+        command,
         labels: all_labels(lab, labels::AGENT, options, instance),
         capabilities: capabilities.into_iter().map(str::to_owned).collect(),
         mounts: vec![
@@ -100,12 +126,14 @@ pub fn agent_spec(
         ],
         devices: vec!["/dev/net/tun".to_owned()],
         host_pid: true,
+        // Only to listen there: the agent works in a network of its own.
+        host_network: rights.publish,
         read_only: true,
         pids_limit: Some(AGENT_PIDS),
         restart: Restart::OnFailure,
         ..ContainerSpec::default()
     };
-    let nodes = lab.nodes.len().to_string();
+    let nodes = lab.containers().count().to_string();
     spec.labels.insert(labels::NODES.to_owned(), nodes);
     let hash = config_hash(&spec);
     spec.labels.insert(labels::CONFIG_HASH.to_owned(), hash);
@@ -115,7 +143,7 @@ pub fn agent_spec(
 /// A node's container. `gate` is the name of the agent's volume at [`AGENT_GATE`].
 ///
 /// # Errors
-/// [`PlanError::NoImage`], [`PlanError::NothingToRun`].
+/// [`PlanError::NoImage`], [`PlanError::NothingToRun`], [`PlanError::NoContainer`].
 pub fn node_spec(
     lab: &Lab,
     node: &Node,
@@ -135,6 +163,7 @@ pub fn node_spec(
             command_of(node, image, snapshot)?,
             image.env.clone(),
         ),
+        Program::Host => return Err(PlanError::NoContainer),
     };
     let mut mounts = vec![Mount::Volume {
         name: gate.to_owned(),
@@ -170,7 +199,7 @@ pub fn node_spec(
     let wired = wired(lab, node);
     let hash = match &node.program {
         Program::Role(role) => hash(&[&canonical(&spec), &wired, &fixed(role)]),
-        Program::Image(_) => hash(&[&canonical(&spec), &wired]),
+        Program::Image(_) | Program::Host => hash(&[&canonical(&spec), &wired]),
     };
     spec.labels.insert(labels::CONFIG_HASH.to_owned(), hash);
     Ok(spec)

@@ -4,8 +4,9 @@ use super::{
     Action, Change, Found, Operation, Options, OwnImage, Plan, PlanError, Snapshot, converge, down,
     labels, node_spec,
 };
-use crate::id::{Name, NodeIndex};
+use crate::id::Name;
 use crate::lab::{Lab, Node, Program};
+use crate::port::PortMapping;
 
 /// What has to be done so that the engine holds `lab`, ready and (with [`Options::play`]) playing.
 ///
@@ -46,6 +47,9 @@ pub fn up(lab: &Lab, snapshot: &Snapshot, options: &Options) -> Result<Plan, Pla
 /// Config hashes of the nodes, in the lab's order.
 fn wanted(lab: &Lab, snapshot: &Snapshot, options: &Options) -> Result<Vec<String>, PlanError> {
     let hash = |node: &Node| {
+        if node.is_host() {
+            return Ok(String::new());
+        }
         let mut spec = node_spec(lab, node, snapshot, options, "", "")?;
         Ok(spec.labels.remove(labels::CONFIG_HASH).unwrap_or_default())
     };
@@ -103,6 +107,13 @@ impl Steps {
         Some(self.push(format!("image:{tag}"), action, "not there", Vec::new()))
     }
 
+    /// The wait for what the agent publishes, where it does.
+    pub fn publish(&mut self, lab: &Lab, after: Vec<u32>) -> Option<u32> {
+        lab.host()?;
+        let cause = published(lab);
+        Some(self.push("host".to_owned(), Action::Publish, &cause, after))
+    }
+
     pub fn finish(&mut self, lab: &Lab, options: &Options, cause: &str, after: Vec<u32>) {
         let ready = self.push("lab".to_owned(), Action::AwaitReady, cause, after);
         if options.play {
@@ -113,6 +124,19 @@ impl Steps {
             self.push("lab".to_owned(), Action::Play, cause, vec![ready]);
         }
     }
+}
+
+/// `127.0.0.1:8080 -> server:80, 127.0.0.1 -> cache:6379`.
+pub(super) fn published(lab: &Lab) -> String {
+    let of = |node: &Node| {
+        let name = node.name.clone();
+        let text = move |port: &PortMapping| match port.host_port {
+            Some(_) => format!("{} -> {name}:{}", port.listens(), port.port),
+            None => format!("{} -> {name}:{}", port.address, port.port),
+        };
+        node.ports.iter().map(text).collect::<Vec<_>>()
+    };
+    super::change::shown(lab.nodes.iter().flat_map(of).collect())
 }
 
 /// Whether netlab's own program runs in it.
@@ -146,8 +170,8 @@ fn create(steps: &mut Steps, lab: &Lab, snapshot: &Snapshot, options: &Options) 
     let started = steps.push("agent".into(), Action::StartAgent, "created", vec![full]);
 
     let mut all = vec![started];
-    for (index, node) in lab.nodes.iter().enumerate() {
-        let index = NodeIndex(index as u32);
+    all.extend(steps.publish(lab, vec![started]));
+    for (index, node) in lab.containers() {
         let image = node_image.filter(|_| is_own(node));
         let after = image.into_iter().chain([agent]).collect();
         let create = Action::CreateNode(index);

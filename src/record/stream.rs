@@ -6,14 +6,16 @@
 use super::event::{Event, Verdict};
 use super::look::{Captured, FaultRow, LinkRow};
 use crate::lab::ScheduledFault;
+use crate::port::Protocol;
 use netlab_protocol::latency::{Op, Outcome};
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 
 /// Most bytes that [`Request::Adopt`] announces.
 pub const MAX_ADOPTION: u64 = 512 << 20;
 
 /// Version of these messages.
-pub const STREAM: u32 = 1;
+pub const STREAM: u32 = 2;
 
 /// CLI to agent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +39,12 @@ pub enum Request {
     Adopt {
         /// How many bytes follow.
         bytes: u64,
+    },
+    /// [`Reply::Published`] as soon as the agent listens at all ports that the lab publishes, or
+    /// [`Reply::Refused`] at the first attempt that fails.
+    Publish {
+        /// Seconds to wait.
+        timeout: u64,
     },
     /// The events of the current (or last) run from its beginning, then as they happen, with a
     /// [`Reply::Progress`] every second, until [`Reply::Ended`].
@@ -88,6 +96,11 @@ pub enum Reply {
     },
     /// The lab is the other one, all that changes live has changed.
     Adopted,
+    /// Where the lab's ports are reached.
+    Published {
+        /// By node and port.
+        ports: Vec<Published>,
+    },
     /// Why not.
     Refused {
         /// One sentence, with the cure.
@@ -164,6 +177,21 @@ pub struct Status {
     pub faults: Vec<String>,
     /// Ids of the runs in the agent's volume, oldest first.
     pub runs: Vec<String>,
+    /// Where ports are reached, by node and port.
+    pub ports: Vec<Published>,
+}
+
+/// A published port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// The node.
+    pub node: String,
+    /// Its port.
+    pub port: u16,
+    /// What is carried.
+    pub protocol: Protocol,
+    /// Where the engine's host listens.
+    pub address: SocketAddr,
 }
 
 /// Phase of a lab.

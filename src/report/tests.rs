@@ -58,6 +58,7 @@ fn node((name, role): &(&str, &str)) -> Node {
         forward: false,
         uplink: None,
         downlink: None,
+        ports: Vec::new(),
         program: Program::Role(serde_json::from_value(role).unwrap()),
     }
 }

@@ -367,6 +367,7 @@ impl<E: Engine> Follower<'_, E> {
             Reply::Playing { .. }
             | Reply::Stopped
             | Reply::Adopted
+            | Reply::Published { .. }
             | Reply::Links { .. }
             | Reply::Injected { .. }
             | Reply::Failed { .. }

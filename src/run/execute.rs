@@ -8,6 +8,7 @@ use crate::lab::Node;
 use crate::plan::{
     self, AGENT_GATE, AGENT_STATE, Action, AgentConfig, Operation, OwnImage, Plan, labels,
 };
+use crate::record::stream::Published;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::cell::{Cell, RefCell};
@@ -38,6 +39,7 @@ struct Made {
     created: Vec<(String, String)>,
     instance: String,
     run: Option<String>,
+    ports: Vec<Published>,
 }
 
 impl<'a, E: Engine> Walk<'a, E> {
@@ -78,6 +80,7 @@ impl<'a, E: Engine> Walk<'a, E> {
             agent: made.agent.clone().unwrap_or_default(),
             instance: made.instance.clone(),
             run: made.run.clone(),
+            ports: made.ports.clone(),
         }
     }
 
@@ -162,6 +165,7 @@ impl<'a, E: Engine> Walk<'a, E> {
                 leaving,
                 starting,
             } => self.adopt((from, leaving, starting)).await,
+            Action::Publish => self.publish().await,
             Action::AwaitReady => self.await_ready().await,
             Action::Play => self.play().await,
             Action::Remove { id, .. } => called(self.engine.remove(id).await),
@@ -277,7 +281,15 @@ impl<'a, E: Engine> Walk<'a, E> {
         let agent = self.agent()?;
         let fresh = !self.made.borrow().created.is_empty();
         let wait = ready::await_ready(self.engine, &agent, fresh, self.context);
-        self.unless_cancelled(wait).await
+        let ports = self.unless_cancelled(wait).await?;
+        self.made.borrow_mut().ports = ports;
+        Ok(())
+    }
+
+    async fn publish(&self) -> Result<(), Failure> {
+        let agent = self.agent()?;
+        let publish = ready::publish(self.engine, &agent);
+        self.unless_cancelled(publish).await
     }
 
     async fn play(&self) -> Result<(), Failure> {

@@ -389,6 +389,7 @@ impl Fake {
         };
         let asked = match request {
             Request::AwaitReady { .. } => "await ready",
+            Request::Publish { .. } => "publish",
             Request::Adopt { .. } => "adopt",
             Request::Play { .. } => "play",
             Request::Stop => "stop",
@@ -436,7 +437,9 @@ impl Fake {
                 nodes: Vec::new(),
                 faults: Vec::new(),
                 runs: Vec::new(),
+                ports: Vec::new(),
             })],
+            Request::Publish { .. } => vec![Reply::Published { ports: Vec::new() }],
         }
     }
 }

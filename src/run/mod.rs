@@ -25,7 +25,7 @@ use crate::engine::{Engine, EngineError};
 use crate::id::Name;
 use crate::lab::Lab;
 use crate::plan::{Options, Plan, PlanError, Snapshot};
-use crate::record::stream::Status;
+use crate::record::stream::{Published, Status};
 use attach::AttachError;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -97,6 +97,8 @@ pub struct Started {
     pub instance: String,
     /// Id of the run, when the plan played one.
     pub run: Option<String>,
+    /// Where its ports are reached.
+    pub ports: Vec<Published>,
 }
 
 /// A walk that failed. What it had done is undone, but for `cleanup`; a lab that was there before
@@ -158,6 +160,9 @@ pub enum Failure {
     /// The agent's container does not run.
     #[error("the agent ended with exit code {0}")]
     AgentDied(i64),
+    /// A port could not be published.
+    #[error("{0}")]
+    NotPublished(String),
     /// The agent did not begin a run.
     #[error("{0}")]
     Refused(String),

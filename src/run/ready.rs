@@ -3,23 +3,25 @@
 use super::attach::{self, AttachError};
 use super::{Context, Failure, RunEvent};
 use crate::engine::Engine;
-use crate::record::stream::{NodeState, Phase, Reply, Request, Status};
+use crate::record::stream::{NodeState, Phase, Published, Reply, Request, Status};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// Pause between two attempts to reach an agent that is not there yet.
 const AGAIN: Duration = Duration::from_millis(50);
+/// How long an agent may take until it listens.
+const PUBLISHING: Duration = Duration::from_secs(20);
 /// How long an agent may be silent about nodes that wait.
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// Waits until every node is wired and ready. `fresh`: the lab was made by this walk, so that a
-/// dead node is no fault's work but a failure.
+/// dead node is no fault's work but a failure. Returns where its ports are reached.
 pub(super) async fn await_ready<E: Engine>(
     engine: &E,
     agent: &str,
     fresh: bool,
     context: &Context<'_>,
-) -> Result<(), Failure> {
+) -> Result<Vec<Published>, Failure> {
     let deadline = Instant::now() + context.ready_timeout;
     let mut last: Option<Status> = None;
     loop {
@@ -49,7 +51,7 @@ async fn watch<E: Engine>(
     deadline: Instant,
     last: &mut Option<Status>,
     context: &Context<'_>,
-) -> Result<Result<(), Failure>, AttachError> {
+) -> Result<Result<Vec<Published>, Failure>, AttachError> {
     let left = deadline.saturating_duration_since(Instant::now());
     let timeout = left.as_secs().max(1);
     let mut replies = attach::open(engine, agent, &Request::AwaitReady { timeout }).await?;
@@ -63,7 +65,7 @@ async fn watch<E: Engine>(
         };
         (context.on_event)(RunEvent::Status(status.clone()));
         if status.phase != Phase::Starting {
-            return Ok(Ok(()));
+            return Ok(Ok(status.ports));
         }
         let dead = named(&status, |state| state == NodeState::Dead);
         if fresh && !dead.is_empty() {
@@ -97,6 +99,31 @@ async fn ended<E: Engine>(engine: &E, agent: &str) -> Result<(), Failure> {
         Ok(None) => Err(Failure::AgentDied(-1)),
         // An engine that does not answer now may do so at the next attempt.
         Ok(Some(_)) | Err(_) => Ok(()),
+    }
+}
+
+/// Waits until the agent listens at the ports that the lab publishes.
+pub(super) async fn publish<E: Engine>(engine: &E, agent: &str) -> Result<(), Failure> {
+    let deadline = Instant::now() + PUBLISHING;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = left.as_secs().max(1);
+        let asked = attach::ask(engine, agent, &Request::Publish { timeout }, left + SILENCE).await;
+        let error = match asked {
+            Ok(Reply::Published { .. }) => return Ok(()),
+            Ok(Reply::Refused { why }) => return Err(Failure::NotPublished(why)),
+            Ok(other) => AttachError::unexpected(&other),
+            Err(error) => error,
+        };
+        // It may be about to open its doors.
+        ended(engine, agent).await?;
+        if Instant::now() + AGAIN >= deadline {
+            return Err(Failure::Agent {
+                what: "host publish".to_owned(),
+                source: error,
+            });
+        }
+        sleep(AGAIN).await;
     }
 }
 

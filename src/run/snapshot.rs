@@ -71,7 +71,7 @@ async fn taken<E: Engine>(
         .iter()
         .filter_map(|node| match &node.program {
             Program::Image(image) => Some(image.image.as_str()),
-            Program::Role(_) => None,
+            Program::Role(_) | Program::Host => None,
         })
         .collect();
     let mut user_images = BTreeMap::new();

@@ -47,6 +47,8 @@ pub const MAX_FILES: usize = 1000;
 pub const MAX_FILE_BYTES: u64 = 16 << 30;
 /// Bytes of a written value: 1 MiB.
 pub const MAX_VALUE_BYTES: u64 = 1 << 20;
+/// Ports that a file may publish.
+pub const MAX_PUBLISHED: usize = 256;
 /// TCP ports.
 pub const PORTS: RangeInclusive<u32> = 1..=65_535;
 /// Workers of a service.

@@ -88,7 +88,7 @@ pub const TOPOLOGY: Shape = Shape {
     ],
     needs: &[],
     later: &[
-        "profiles", "labels", "ports", "matrix", "internet", "lessons", "predict",
+        "profiles", "labels", "matrix", "internet", "lessons", "predict",
     ],
     instead: &[
         ("faults", "faults stand under `scenario:`"),
@@ -101,6 +101,10 @@ pub const TOPOLOGY: Shape = Shape {
         (
             "subnet",
             "it stands at a network: `networks: { lab: { subnet: 10.1.0.0/24 } }`",
+        ),
+        (
+            "ports",
+            "ports are published by a node: `nodes: { server: { ports: [\"8080:80\"] } }`",
         ),
         (
             "hub",

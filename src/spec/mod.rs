@@ -35,6 +35,7 @@ mod matrix;
 mod networks;
 mod nodes;
 mod params;
+mod ports;
 mod profile;
 mod properties;
 mod reader;

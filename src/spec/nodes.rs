@@ -99,6 +99,7 @@ impl Reader<'_> {
                 None => topology.nodes_complete = false,
             }
         }
+        self.add_host(topology);
     }
 
     fn node(
@@ -155,6 +156,7 @@ impl Reader<'_> {
                 .map(|v| v.span),
             uplink: access("uplink"),
             downlink: access("downlink"),
+            ports: fields.get("ports").map_or_else(Vec::new, |v| self.ports(v)),
             role,
             program: role.and_then(|role| self.program(role, &fields)),
         })

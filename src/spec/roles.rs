@@ -9,7 +9,6 @@ use super::{load, networks};
 const LATER: &[&str] = &[
     "profile",
     "mtu",
-    "ports",
     "cpus",
     "cpu",
     "memory",
@@ -93,6 +92,15 @@ const PORT_KEY: Key = key(
     Kind::Integer(*PORTS.start() as u64, *PORTS.end() as u64),
     "TCP port on which it takes requests; 80 unless said.",
 );
+const PORTS_KEY: Key = key(
+    "ports",
+    PORT_LIST,
+    "Ports that are reached from the engine's host, as Compose writes them.",
+);
+const PORT_LIST: Kind = Kind::List(&Kind::Either(&[
+    Kind::Text("8080:80"),
+    Kind::Integer(*PORTS.start() as u64, *PORTS.end() as u64),
+]));
 const LOAD_KEY: Key = key(
     "load",
     Kind::Map(&load::LOAD),
@@ -124,6 +132,7 @@ pub const SERVER: Shape = Shape {
             "Files that it offers under /files/NAME, with their sizes.",
         ),
         PORT_KEY,
+        PORTS_KEY,
         LABELS,
     ],
     needs: &[],
@@ -164,6 +173,7 @@ pub const PEER: Shape = Shape {
         SERVICE_KEY,
         DATA,
         PORT_KEY,
+        PORTS_KEY,
         LOAD_KEY,
         LABELS,
     ],
@@ -204,6 +214,7 @@ pub const IMAGE: Shape = Shape {
             "What has to be so before it counts as ready; that its program runs unless said.",
         ),
         PORT_KEY,
+        PORTS_KEY,
         LABELS,
     ],
     needs: &[],

@@ -9,6 +9,7 @@ use super::source::{Span, Spanned};
 use crate::fault::{Degradation, Kind, Params, Split};
 use crate::id::Name;
 use crate::link::{LinkPatch, LinkProperties, Trace};
+use crate::port::PortMapping;
 use crate::units::{BitRate, Ratio};
 use netlab_protocol::role::{Data, File, Load, Service};
 use std::collections::BTreeMap;
@@ -149,8 +150,17 @@ pub struct NodeSpec {
     pub downlink: Option<BitRate>,
     /// The word for what it is (`server`, …, `image`), when that could be read.
     pub role: Option<&'static str>,
+    /// What it publishes.
+    pub ports: Vec<Spanned<PortMapping>>,
     /// What it runs.
     pub program: Option<ProgramSpec>,
+}
+
+impl NodeSpec {
+    /// Whether it stands for the engine's host.
+    pub fn is_host(&self) -> bool {
+        self.program == Some(ProgramSpec::Host)
+    }
 }
 
 /// `count` of a node.
@@ -167,6 +177,8 @@ pub enum Count {
 /// What a node runs.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProgramSpec {
+    /// Nothing: it is the engine's host, from which published ports are reached.
+    Host,
     /// The role `server`.
     Server {
         /// What it serves with.

@@ -139,6 +139,7 @@ pub fn config(nodes: u32, default_link: LinkProperties) -> Config {
                 Ipv6Addr::from((0xfd77 << 112) + 1),
             ),
             wires: Wires::Full,
+            ends: Vec::new(),
             reach: Reach::Routed,
             default_link,
             links: Vec::new(),

@@ -58,6 +58,7 @@ pub fn lab(lab: &str, nodes: Vec<(&str, Program)>) -> Lab {
                 forward: false,
                 uplink: None,
                 downlink: None,
+                ports: Vec::new(),
                 program,
             }
         });

@@ -321,12 +321,22 @@ impl Record {
     /// Time of the first event of this kind (about this fault, where one is given).
     #[track_caller]
     pub fn time(&self, event: &str, fault: Option<&str>) -> i64 {
+        self.find(event, fault)["t"].as_i64().unwrap()
+    }
+
+    /// The first event of this kind about this fault.
+    #[track_caller]
+    pub fn of(&self, event: &str, fault: &str) -> &serde_json::Value {
+        self.find(event, Some(fault))
+    }
+
+    #[track_caller]
+    fn find(&self, event: &str, fault: Option<&str>) -> &serde_json::Value {
         let found = self
             .events
             .iter()
             .find(|e| e["event"] == event && fault.is_none_or(|fault| e["fault"] == fault));
-        let found = found.unwrap_or_else(|| panic!("no {event} in {:#?}", self.events));
-        found["t"].as_i64().unwrap()
+        found.unwrap_or_else(|| panic!("no {event} in {:#?}", self.events))
     }
 
     /// Requests by outcome whose intended slot lies wholly in `[from, to)`, of nodes and ops that

@@ -64,6 +64,11 @@ impl<E: Engine + 'static> Driver<E> {
         let was = self.core.was(&adoption);
         // A position with a run would be one of the lab before.
         self.write_position(sys::now())?;
+        if let Err(why) = self.publish(&adoption.lab) {
+            self.publish_as_before();
+            self.reply(client, Reply::Refused { why }, true);
+            return Ok(());
+        }
         // Between the two callbacks a lost device is only told by the engine, never under a wrong
         // place.
         self.fabric.on_lost_device(|_| ())?;
@@ -78,6 +83,7 @@ impl<E: Engine + 'static> Driver<E> {
             if other_traces {
                 self.fabric.set_traces(self.core.lab.traces.clone())?;
             }
+            self.publish_as_before();
             let why = format!("the fabric refuses this lab: {}", super::said(&error));
             self.reply(client, Reply::Refused { why }, true);
             return Ok(());
@@ -95,6 +101,7 @@ impl<E: Engine + 'static> Driver<E> {
         self.ttl = adoption.ttl;
         tracing::info!(nodes = adoption.lab.nodes.len(), "the lab is another");
         self.core.adopt(sys::now(), adoption, &was);
+        self.published();
         self.reply(client, Reply::Adopted, true);
         Ok(())
     }

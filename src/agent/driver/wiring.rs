@@ -14,7 +14,7 @@ use tokio::task::{spawn_blocking, spawn_local};
 use tokio::time::timeout;
 
 /// A namespace is wired within this time, or the attempt has failed.
-const WIRING: Duration = Duration::from_secs(10);
+pub(super) const WIRING: Duration = Duration::from_secs(10);
 /// Pause before a running container is wired again after a failure.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -98,7 +98,7 @@ impl<E: Engine + 'static> Driver<E> {
     }
 }
 
-async fn tell_wired(
+pub(super) async fn tell_wired(
     inbox: &mpsc::Sender<Message>,
     Seat { epoch, node }: Seat,
     serial: u64,

@@ -70,7 +70,7 @@ pub struct Demand {
 /// What a lab asks of a machine.
 pub fn demand(lab: &Lab) -> Demand {
     let mut demand = Demand {
-        containers: lab.nodes.len() + 1,
+        containers: lab.containers().count() + 1,
         ..Demand::default()
     };
     let rtt = |node: &crate::lab::Node| {

@@ -42,7 +42,7 @@ fn host_config(spec: &ContainerSpec) -> models::HostConfig {
         cgroup_permissions: Some("rw".to_owned()),
     };
     models::HostConfig {
-        network_mode: Some("none".to_owned()),
+        network_mode: Some(if spec.host_network { "host" } else { "none" }.to_owned()),
         cap_drop: Some(vec!["ALL".to_owned()]),
         cap_add: some(&spec.capabilities),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),

@@ -81,6 +81,7 @@ fn declared(picture: &Picture, node: usize) -> String {
         Look::Client => ("ellipse", "#fdf0d2", "#b87d00"),
         Look::Peer => ("hexagon", "#d3f0e6", "#00805d"),
         Look::Image => ("note", "#f6e3ee", "#a8527f"),
+        Look::Host => ("house", "#eceef0", "#5c6670"),
         Look::Router => ("parallelogram", "#e4e4ea", "#4a4f5c"),
     };
     let marks = match node.marks.is_empty() {

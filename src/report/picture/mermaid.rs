@@ -111,6 +111,7 @@ fn declared(picture: &Picture, at: usize) -> String {
         Look::Client => format!("n{at}([{text}])"),
         Look::Peer => format!("n{at}{{{{{text}}}}}"),
         Look::Image => format!("n{at}[[{text}]]"),
+        Look::Host => format!("n{at}[/{text}\\]"),
         Look::Router => format!("n{at}[/{text}/]"),
     }
 }
@@ -158,6 +159,7 @@ fn classes(out: &mut String, picture: &Picture, written: &BTreeSet<usize>) {
         (Look::Client, "fill:#fdf0d2,stroke:#b87d00,color:#1b2733"),
         (Look::Peer, "fill:#d3f0e6,stroke:#00805d,color:#1b2733"),
         (Look::Image, "fill:#f6e3ee,stroke:#a8527f,color:#1b2733"),
+        (Look::Host, "fill:#eceef0,stroke:#5c6670,color:#1b2733"),
         (Look::Router, "fill:#e4e4ea,stroke:#4a4f5c,color:#1b2733"),
     ] {
         let of = written.iter().filter(|at| picture.nodes[**at].look == look);

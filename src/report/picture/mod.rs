@@ -71,6 +71,8 @@ pub enum Look {
     Peer,
     /// A user's image.
     Image,
+    /// The engine's host, where ports are published.
+    Host,
 }
 
 impl Look {
@@ -82,6 +84,7 @@ impl Look {
             Look::Client => "client",
             Look::Peer => "peer",
             Look::Image => "image",
+            Look::Host => "host",
         }
     }
 }

@@ -18,7 +18,11 @@ impl Picture {
         let groups = groups(lab);
         let nodes = nodes(lab, &groups);
         let networks = lab.networks.iter().map(area).collect();
-        let subtitle = format!("{}, seed {}", many(lab.nodes.len(), "node"), lab.seed);
+        let subtitle = format!(
+            "{}, seed {}",
+            many(lab.containers().count(), "node"),
+            lab.seed
+        );
         let mut picture = Picture {
             title: lab.name.to_string(),
             subtitle,
@@ -81,6 +85,7 @@ fn nodes(lab: &Lab, groups: &[Group]) -> Vec<Node> {
             Program::Role(Role::Client(_)) => Look::Client,
             Program::Role(Role::Peer(_)) => Look::Peer,
             Program::Image(_) => Look::Image,
+            Program::Host => Look::Host,
         };
         nodes.push(Node {
             short: number.unwrap_or(&name).to_owned(),
@@ -115,6 +120,7 @@ fn detail(node: &lab::Node) -> String {
         }
         Program::Role(Role::Client(client)) => words.push(load(&client.load)),
         Program::Image(image) => words.push(image.image.clone()),
+        Program::Host => words.push("published ports".to_owned()),
     }
     words.extend(node.uplink.map(|rate| format!("uplink {rate}")));
     if node.has_volume() {

@@ -165,6 +165,7 @@ impl Out {
                 (x + w, y + h),
                 (x, y + h),
             ],
+            Look::Host => vec![(x + cut, y), (x + w - cut, y), (x + w, y + h), (x, y + h)],
             Look::Router => vec![(x + cut, y), (x + w, y), (x + w - cut, y + h), (x, y + h)],
         };
         let _ = writeln!(

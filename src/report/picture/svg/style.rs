@@ -21,6 +21,7 @@ text { font-family: system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-se
 .client { fill: #fdf0d2; stroke: #b87d00; }
 .peer { fill: #d3f0e6; stroke: #00805d; }
 .image { fill: #f6e3ee; stroke: #a8527f; }
+.host { fill: #eceef0; stroke: #5c6670; }
 .router { fill: #e4e4ea; stroke: #4a4f5c; }
 .wire { stroke: #7c8894; stroke-width: 1.8; }
 .knows { stroke: #00805d; stroke-width: 1; stroke-opacity: 0.5; }
@@ -43,6 +44,7 @@ text { fill: #e3e9ef; }
 .client { fill: #4a3606; stroke: #e6a21e; }
 .peer { fill: #0b4435; stroke: #2ec79b; }
 .image { fill: #4a2439; stroke: #dd8fb8; }
+.host { fill: #2c333a; stroke: #a8b4bf; }
 .router { fill: #363b46; stroke: #b4bac6; }
 .wire { stroke: #8795a3; }
 .knows { stroke: #2ec79b; }

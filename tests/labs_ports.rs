@@ -1,0 +1,183 @@
+//! Published ports on the real engine: what is asked at this machine crosses the fabric from `host`.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+use support::{Sandbox, docker, eventually};
+
+const LAB: &str = r#"
+name: ports
+nodes:
+  server: { role: server, ports: ["80"] }
+  other: { role: server, count: 2, ports: ["80"] }
+links:
+  - { between: [host, server], rtt: 160ms }
+scenario:
+  duration: 24s
+  faults:
+    cut: { at: 4s, for: 4s, cut: { between: [host, server] } }
+    lost: { at: 11s, for: 4s, kill: server }
+    crash: { at: 18s, for: 4s, kill: server, as: process }
+"#;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long an answer takes, or why none comes within a second.
+fn get(address: SocketAddr) -> Result<Duration, ErrorKind> {
+    let begin = Instant::now();
+    let ask = || {
+        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")?;
+        let mut answer = [0; 15];
+        stream.read_exact(&mut answer)?;
+        assert_eq!(&answer, b"HTTP/1.1 200 OK");
+        Ok(begin.elapsed())
+    };
+    ask().map_err(|error: std::io::Error| error.kind())
+}
+
+fn silent(address: SocketAddr) -> bool {
+    matches!(
+        get(address),
+        Err(ErrorKind::WouldBlock | ErrorKind::TimedOut)
+    )
+}
+
+fn answers(address: SocketAddr) -> bool {
+    get(address).is_ok()
+}
+
+fn closed(address: SocketAddr) -> bool {
+    get(address) == Err(ErrorKind::ConnectionRefused)
+}
+
+fn address(sandbox: &Sandbox, lab: &str, node: &str) -> SocketAddr {
+    let said = sandbox
+        .netlab(&["port", node, "80", "--lab", lab])
+        .expect(0);
+    said.stdout.trim().parse().unwrap()
+}
+
+/// The link's time is felt, a cut and a lost machine are silent, a lost process refuses; a port of
+/// another node is not concerned.
+#[test]
+fn what_is_published_meets_links_and_faults() {
+    let Some(sandbox) = Sandbox::new("ports") else {
+        return;
+    };
+    let file = sandbox.topology("ports.yaml", LAB);
+    let up = sandbox.netlab(&["up", "-d", &file]).expect(0);
+    let (server, other) = (
+        address(&sandbox, "ports", "server"),
+        address(&sandbox, "ports", "other-2"),
+    );
+    assert!(server.ip().is_loopback() && server != other);
+    assert!(
+        up.stdout.contains(&format!("{server} -> server:80")),
+        "{}",
+        up.stdout
+    );
+    // Two round trips: a connection, and an answer.
+    let took = get(server).unwrap();
+    assert!(took >= Duration::from_millis(320), "{took:?}");
+    eventually("the cut is felt", PATIENCE, || silent(server));
+    assert!(answers(other));
+    eventually("the cut heals", PATIENCE, || answers(server));
+    eventually("a lost machine is silent", PATIENCE, || silent(server));
+    assert!(answers(other));
+    eventually("the machine is back", PATIENCE, || answers(server));
+    eventually("a lost process refuses", PATIENCE, || {
+        get(server) == Err(ErrorKind::ConnectionReset)
+    });
+    eventually("the process is back", PATIENCE, || answers(server));
+    sandbox.netlab(&["wait", "ports"]).expect(0);
+    let ps = sandbox.netlab(&["ps", "ports"]).expect(0).stdout;
+    assert!(ps.contains(&format!("{server}->80")), "{ps}");
+    sandbox.netlab(&["down", "ports"]).expect(0);
+    assert!(closed(server) && closed(other));
+}
+
+/// Ports come and go while a lab is up, are back with the agent, and two labs have their own.
+#[test]
+fn ports_come_and_go() {
+    let Some(sandbox) = Sandbox::new("moves") else {
+        return;
+    };
+    let text = LAB.split("scenario:").next().unwrap();
+    let file = sandbox.topology("ports.yaml", text);
+    sandbox.netlab(&["up", "-d", &file]).expect(0);
+    sandbox
+        .netlab(&["up", "-d", &file, "--name", "second"])
+        .expect(0);
+    let server = address(&sandbox, "ports", "server");
+    let second = address(&sandbox, "second", "server");
+    assert!(server != second && answers(server) && answers(second));
+    sandbox.netlab(&["down", "second"]).expect(0);
+    assert!(closed(second) && answers(server));
+
+    // One port goes, one comes at a number that is named, one stays: no container is touched.
+    let other = address(&sandbox, "ports", "other-1");
+    let containers = || {
+        docker(&[
+            "ps",
+            "-q",
+            "--no-trunc",
+            "--filter",
+            "label=netlab.lab=ports",
+        ])
+    };
+    let before = containers();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let named = free.local_addr().unwrap();
+    let other_text = text
+        .replace("count: 2, ports: [\"80\"]", "count: 2")
+        .replace(
+            "server, ports: [\"80\"]",
+            &format!("server, ports: [\"80\", \"{}:80\"]", named.port()),
+        );
+    let changed = sandbox.topology("changed.yaml", &other_text);
+    let refused = sandbox.netlab(&["up", "-d", &changed]);
+    assert_ne!(refused.code, 0);
+    let why = format!("port {named} of the engine's host is taken");
+    assert!(refused.stderr.contains(&why), "{}", refused.stderr);
+    assert!(answers(other), "what was published still is");
+    drop(free);
+    sandbox.netlab(&["up", "-d", &changed]).expect(0);
+    assert!(closed(other) && answers(named) && answers(server));
+    assert_eq!(containers(), before);
+    let list = sandbox.netlab(&["port", "--format", "json"]).expect(0);
+    let list: serde_json::Value = serde_json::from_str(&list.stdout).unwrap();
+    assert_eq!(list.as_array().unwrap().len(), 2);
+
+    docker(&["kill", "--signal", "KILL", "netlab-ports.agent"]);
+    eventually("the ports go with the agent", PATIENCE, || {
+        closed(server) || answers(server)
+    });
+    eventually("the ports are back with the agent", PATIENCE, || {
+        answers(server) && answers(named)
+    });
+}
+
+/// A port that somebody else has is named, and nothing is left of the lab.
+#[test]
+fn a_port_that_is_taken_is_named_and_the_lab_undone() {
+    let Some(sandbox) = Sandbox::new("taken") else {
+        return;
+    };
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let text = format!(
+        "name: taken\nnodes:\n  server: {{ role: server, ports: [\"{}:80\"] }}\n",
+        address.port()
+    );
+    let file = sandbox.topology("taken.yaml", &text);
+    let up = sandbox.netlab(&["up", "-d", &file]).expect(5);
+    let why = format!("port {address} of the engine's host is taken");
+    assert!(up.stderr.contains(&why), "{}", up.stderr);
+    assert_eq!(sandbox.objects(), Vec::<String>::new());
+}
