@@ -62,7 +62,9 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
     }
     for port in &started.ports {
         let (name, port) = (&launch.lab().name, super::port::told(port));
-        context.terminal.tell(&format!("{name}: published at {port}"));
+        context
+            .terminal
+            .tell(&format!("{name}: published at {port}"));
     }
     let followed = follow(&launch.engine, &started.agent, &progress, &mut signals).await?;
     drop(progress);
