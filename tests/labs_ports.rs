@@ -8,21 +8,13 @@ use nix::sys::signal::Signal;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
-use support::{Sandbox, docker, eventually};
+use support::{SECOND, Sandbox, docker, eventually, steady, success};
 
 const LAB: &str = r#"
 name: ports
 nodes:
   server: { role: server, ports: ["80"] }
   other: { role: server, count: 2, ports: ["80"] }
-links:
-  - { between: [host, server], rtt: 160ms }
-scenario:
-  duration: 24s
-  faults:
-    cut: { at: 4s, for: 4s, cut: { between: [host, server] } }
-    lost: { at: 11s, for: 4s, kill: server }
-    crash: { at: 18s, for: 4s, kill: server, as: process }
 "#;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -64,43 +56,45 @@ fn address(sandbox: &Sandbox, lab: &str, node: &str) -> SocketAddr {
     said.stdout.trim().parse().unwrap()
 }
 
-/// The link's time is felt, a cut and a lost machine are silent, a lost process refuses; a port of
-/// another node is not concerned.
+/// The shipped lab: the link's time is felt, the cut link and the lost machine are silent, and the server's
+/// own client notices only the latter.
 #[test]
-fn what_is_published_meets_links_and_faults() {
-    let Some(sandbox) = Sandbox::new("ports") else {
-        return;
-    };
-    let file = sandbox.topology("ports.yaml", LAB);
-    let up = sandbox.netlab(&["up", "-d", &file]).expect(0);
-    let (server, other) = (
-        address(&sandbox, "ports", "server"),
-        address(&sandbox, "ports", "other-2"),
-    );
-    assert!(server.ip().is_loopback() && server != other);
-    assert!(
-        up.stdout.contains(&format!("{server} -> server:80")),
-        "{}",
-        up.stdout
-    );
-    // Two round trips: a connection, and an answer.
-    let took = get(server).unwrap();
-    assert!(took >= Duration::from_millis(320), "{took:?}");
-    eventually("the cut is felt", PATIENCE, || silent(server));
-    assert!(answers(other));
-    eventually("the cut heals", PATIENCE, || answers(server));
-    eventually("a lost machine is silent", PATIENCE, || silent(server));
-    assert!(answers(other));
-    eventually("the machine is back", PATIENCE, || answers(server));
-    eventually("a lost process refuses", PATIENCE, || {
-        get(server) == Err(ErrorKind::ConnectionReset)
+fn the_shipped_lab_shows_what_is_between_host_and_server() {
+    steady(|| {
+        let Some(sandbox) = Sandbox::new("published") else {
+            return;
+        };
+        let up = ["up", "-d", "topologies/published.yaml"];
+        let up = sandbox.netlab(&up).expect(0);
+        let server = address(&sandbox, "published", "server");
+        assert!(server.ip().is_loopback(), "{server}");
+        let told = format!("{server} -> server:80");
+        assert!(up.stdout.contains(&told), "{}", up.stdout);
+        let ps = sandbox.netlab(&["ps", "published"]).expect(0).stdout;
+        assert!(ps.contains(&format!("{server}->80")), "{ps}");
+
+        // Two round trips: a connection, and an answer.
+        let took = get(server).unwrap();
+        assert!(took >= Duration::from_millis(160), "{took:?}");
+        eventually("the cut is felt", PATIENCE, || silent(server));
+        eventually("the cut heals", PATIENCE, || answers(server));
+        eventually("a lost machine is silent", PATIENCE, || silent(server));
+        eventually("the machine is back", PATIENCE, || answers(server));
+        sandbox.netlab(&["wait", "published"]).expect(0);
+        sandbox.netlab(&["down", "published"]).expect(0);
+        assert!(closed(server));
+
+        let record = sandbox.record("published");
+        let during = |fault: &str| {
+            let began = record.time("fault-began", Some(fault));
+            let heal = record.time("heal-started", Some(fault));
+            let (share, all) = success(&record.outcomes(began + SECOND / 10, heal, |_| true));
+            assert!(all >= 60, "{fault}: {all}");
+            share
+        };
+        assert!(during("host-off") >= 0.99);
+        assert!(during("server-lost") <= 0.01);
     });
-    eventually("the process is back", PATIENCE, || answers(server));
-    sandbox.netlab(&["wait", "ports"]).expect(0);
-    let ps = sandbox.netlab(&["ps", "ports"]).expect(0).stdout;
-    assert!(ps.contains(&format!("{server}->80")), "{ps}");
-    sandbox.netlab(&["down", "ports"]).expect(0);
-    assert!(closed(server) && closed(other));
 }
 
 /// Ports come and go while a lab is up, are back with the agent, and two labs have their own.
@@ -109,8 +103,7 @@ fn ports_come_and_go() {
     let Some(sandbox) = Sandbox::new("moves") else {
         return;
     };
-    let text = LAB.split("scenario:").next().unwrap();
-    let file = sandbox.topology("ports.yaml", text);
+    let file = sandbox.topology("ports.yaml", LAB);
     sandbox.netlab(&["up", "-d", &file]).expect(0);
     sandbox
         .netlab(&["up", "-d", &file, "--name", "second"])
@@ -135,7 +128,7 @@ fn ports_come_and_go() {
     let before = containers();
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let named = free.local_addr().unwrap();
-    let other_text = text
+    let other_LAB = text
         .replace("count: 2, ports: [\"80\"]", "count: 2")
         .replace(
             "server, ports: [\"80\"]",

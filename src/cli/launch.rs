@@ -215,6 +215,18 @@ impl<'a> Launch<'a> {
         }
     }
 
+    /// Says where ports are reached while the scenario plays.
+    pub fn tell_ports(&self, started: &Started) {
+        for port in &started.ports {
+            let text = format!(
+                "{}: published at {}",
+                self.lab().name,
+                super::port::told(port)
+            );
+            self.context.terminal.tell(&text);
+        }
+    }
+
     /// Keeps the file as given and the plan with the run, from its first second on.
     ///
     /// # Errors

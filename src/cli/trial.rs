@@ -71,6 +71,7 @@ pub async fn play(
     require_new(launch)?;
     let begun = Instant::now();
     let started = launch.start(false, progress, signals).await?;
+    launch.tell_ports(&started);
     let ending = match launch.keep(&started) {
         Ok(()) => watch(launch, &started, (rules, begun), progress, signals).await,
         Err(failure) => Ending::Broken(failure),

@@ -60,12 +60,7 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
         context.terminal.print(&told(&launch, &started, context))?;
         return Ok(Exit::Passed);
     }
-    for port in &started.ports {
-        let (name, port) = (&launch.lab().name, super::port::told(port));
-        context
-            .terminal
-            .tell(&format!("{name}: published at {port}"));
-    }
+    launch.tell_ports(&started);
     let followed = follow(&launch.engine, &started.agent, &progress, &mut signals).await?;
     drop(progress);
     match followed {
