@@ -128,7 +128,7 @@ fn ports_come_and_go() {
     let before = containers();
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let named = free.local_addr().unwrap();
-    let other_LAB = text
+    let other_text = LAB
         .replace("count: 2, ports: [\"80\"]", "count: 2")
         .replace(
             "server, ports: [\"80\"]",

@@ -170,7 +170,11 @@ impl Core {
             .collect();
         let over = |waits: &Client| match waits {
             Client::Heals { faults, .. } => !faults.iter().any(|fault| names.contains(fault)),
-            Client::Injects { .. } | Client::Ready { .. } | Client::Follow | Client::Stop => false,
+            Client::Injects { .. }
+            | Client::Ready { .. }
+            | Client::Follow
+            | Client::Publish { .. }
+            | Client::Stop => false,
         };
         let done: Vec<u64> = self
             .clients

@@ -7,7 +7,8 @@ use super::model::{Lab, Links, ScheduledFault};
 use super::networks::Places;
 use super::roster::Roster;
 use crate::spec::{
-    self, Count, Diagnostics, NodeSpec, Places as Said, ProgramSpec, Severity, Source, Span, Spanned, Topology,
+    self, Count, Diagnostics, NodeSpec, Places as Said, ProgramSpec, Severity, Source, Span,
+    Spanned, Topology,
 };
 use std::time::Duration;
 
