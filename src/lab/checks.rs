@@ -150,6 +150,7 @@ fn has_load(program: Option<&ProgramSpec>) -> bool {
         Some(ProgramSpec::Peer { load, .. }) => load.is_some(),
         Some(ProgramSpec::Server { .. } | ProgramSpec::Image { .. }) => false,
         // What could not be read was reported.
+        Some(ProgramSpec::Host) => false,
         None => true,
     }
 }
