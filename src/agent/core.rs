@@ -4,6 +4,7 @@
 //! an action by another [`Input`]. `nodes` holds what happens to nodes, `play` runs and faults,
 //! `requests` clients, `adopt` how the lab becomes another.
 
+use super::abort::Watched;
 use super::apply::Faults;
 use super::by_hand::Hand;
 use super::compare::{Memory, Stand};
@@ -252,6 +253,7 @@ pub(super) struct Core {
     pub(super) left: BTreeSet<String>,
     pub(super) clients: BTreeMap<u64, Client>,
     pub(super) counts: Counts,
+    pub(super) watched: Watched,
     pub(super) links: Links,
     pub(super) names: Names,
     pub(super) actions: VecDeque<Action>,
@@ -315,6 +317,7 @@ impl Core {
             left: BTreeSet::new(),
             clients: BTreeMap::new(),
             counts: Counts::new(),
+            watched: Watched::default(),
             links: Links::default(),
             names: Names::default(),
             actions: VecDeque::new(),

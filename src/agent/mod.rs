@@ -15,6 +15,7 @@
 //! Everything the core knows came as an [`core::Input`]; everything it wants leaves as an
 //! [`core::Action`]. So whole lives of labs are tested without engine, network or clock.
 
+mod abort;
 mod adopt;
 mod apply;
 mod attach;

@@ -91,6 +91,7 @@ impl Core {
         self.runs.push(id.clone());
         self.load = Some(go);
         self.counts.clear();
+        self.watched = super::abort::Watched::default();
         self.run = Some(Run {
             id: id.clone(),
             go,
@@ -372,7 +373,7 @@ impl Core {
         Some(after(end, self.longest_timeout() + LAST_REPORTS))
     }
 
-    fn longest_timeout(&self) -> Duration {
+    pub(super) fn longest_timeout(&self) -> Duration {
         let loads = self
             .state
             .members
@@ -399,6 +400,7 @@ impl Core {
         let cut_short = closing == Closing::Interrupted && run.player.is_some();
         let verdict = match run.reasons.is_empty() {
             _ if cut_short => Verdict::Interrupted,
+            _ if closing == Closing::Aborted => Verdict::Failed,
             true => Verdict::Passed,
             false => Verdict::Inconclusive,
         };

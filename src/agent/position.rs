@@ -71,6 +71,8 @@ pub(super) struct RunPosition {
 pub(super) enum Closing {
     /// The scenario is over.
     Ended,
+    /// A check with `abort: true` does not hold.
+    Aborted,
     /// Somebody stopped it, or plays another.
     Interrupted,
 }

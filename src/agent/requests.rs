@@ -253,6 +253,7 @@ impl Core {
 
     pub(super) fn every_second(&mut self, now: u64) {
         self.look_for_silence(now);
+        self.abort_if_hopeless(now);
         let counts = std::mem::take(&mut self.counts);
         if self.run.is_none() {
             return;
@@ -296,6 +297,7 @@ impl Core {
             let counts = self.counts.entry((role, row.op, row.outcome)).or_default();
             *counts.entry(row.le_us).or_default() += u64::from(row.count);
         }
+        self.watched.keep(&self.lab, node, &checked);
         if unknown {
             let names: Vec<_> = checked.unknown.into_iter().take(5).collect();
             let text = format!(

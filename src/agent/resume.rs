@@ -64,6 +64,7 @@ impl Core {
         ));
         self.faults = Faults::new(&self.lab, run.in_force);
         self.remember();
+        self.watched.blind();
         self.resume_by_hand(now, by_hand);
         for node in self.state.indices() {
             if matches!(self.faults.desired(node), Desired::Dead(d) if d.kernel_answers) {

@@ -14,6 +14,7 @@ mod answer;
 mod function;
 mod growth;
 mod logic;
+mod prove;
 mod result;
 mod scope;
 mod stall;
@@ -21,6 +22,7 @@ mod view;
 mod window;
 
 pub use logic::Judgement;
+pub use prove::{Proof, Variation, proofs, variations};
 pub use result::{CheckResult, Observed};
 pub use view::{Life, LifeEvent, View};
 pub use window::{FaultTimes, Frame, Kind, Window, by_name, windows};

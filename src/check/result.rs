@@ -134,7 +134,12 @@ impl Judge<'_> {
             }
         };
         let (range, how) = match answer {
-            Answer::Seen(range) => (Some(range.clone()), range.how),
+            Answer::Seen(mut range) => {
+                if self.view.running && call.function.grows {
+                    range.high = f64::INFINITY;
+                }
+                (Some(range.clone()), range.how)
+            }
             Answer::Nothing(why) => (None, why),
         };
         let finite = |value: f64| value.is_finite().then_some(value);

@@ -128,6 +128,9 @@ pub fn share(call: &Call, name: &str, default: f64) -> f64 {
 }
 
 fn windows_of(call: &Call, view: &View<'_>) -> Result<Vec<Window>, String> {
+    if let Some(Argument::Fault(fault, _)) = call.argument("fault") {
+        return healing(fault, view);
+    }
     let frame = &view.frame;
     let window = |range: Range<i64>| Window {
         kind: Kind::Whole,
@@ -161,6 +164,27 @@ fn beside(moment: Moment, fault: &str, view: &View<'_>) -> Result<Vec<Window>, S
         return Err(format!("{fault} did not heal before the end"));
     }
     Ok(found)
+}
+
+/// From the start of the healing of every occurrence of a fault to the next fault, or the end.
+fn healing(fault: &str, view: &View<'_>) -> Result<Vec<Window>, String> {
+    let occurrences = occurrences(fault, view);
+    if occurrences.is_empty() {
+        return Err(format!("{fault} was never in effect"));
+    }
+    let window = |at: usize| {
+        let from = view.faults[at]
+            .heal_started
+            .unwrap_or(view.faults[at].began);
+        let others = view.faults.iter().map(|other| other.requested);
+        let next = others.filter(|start| *start > from).min();
+        Window {
+            kind: Kind::After,
+            range: from..next.unwrap_or(i64::MAX).min(view.frame.end).max(from),
+            without: Vec::new(),
+        }
+    };
+    Ok(occurrences.into_iter().map(window).collect())
 }
 
 /// Where a fault stands among those that came into effect.

@@ -142,6 +142,7 @@ fn judged_with(expect: &str, more: &[SampleRow]) -> CheckResult {
         lives: lives(),
         latency: &latency,
         samples: &samples,
+        running: false,
     };
     evaluate(&lab.checks[0], &view)
 }
@@ -327,6 +328,7 @@ fn a_service_that_does_not_come_back_fails_as_far_as_the_run_went() {
         lives: Vec::new(),
         latency: &latency,
         samples: &[],
+        running: false,
     };
     let short = evaluate(&lab.checks[0], &view);
     assert_eq!(
@@ -359,4 +361,38 @@ fn a_host_that_stood_still_makes_inconclusive_what_it_can_have_turned_over() {
         .how
         .clone();
     assert!(said.contains("the host stood still for 2.0 s"), "{said}");
+}
+
+/// While a run goes on, what grows may yet grow: too much is too much, too little is not known.
+#[test]
+fn what_grows_is_at_least_what_it_is_while_the_run_goes_on() {
+    let checks = [
+        ("low", "errors() < 100"),
+        ("high", "errors() > 5000"),
+        ("share", "success() > 90%"),
+    ];
+    let lab = lab(&checks);
+    let latency = latency();
+    let view = View {
+        lab: &lab,
+        frame: Frame {
+            warmup: 2 * S,
+            end: 22 * S,
+            blind: Vec::new(),
+        },
+        faults: Vec::new(),
+        lives: Vec::new(),
+        latency: &latency,
+        samples: &[],
+        running: true,
+    };
+    let verdicts: Vec<Judgement> = lab
+        .checks
+        .iter()
+        .map(|c| evaluate(c, &view).verdict)
+        .collect();
+    assert_eq!(
+        verdicts,
+        [Judgement::Fail, Judgement::Inconclusive, Judgement::Fail]
+    );
 }

@@ -20,6 +20,8 @@ pub struct View<'r> {
     pub latency: &'r [LatencyRow],
     /// Values of metrics.
     pub samples: &'r [SampleRow],
+    /// Whether the run goes on, so that what grows is not all yet.
+    pub running: bool,
 }
 
 /// A node died or came back.

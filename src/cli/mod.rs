@@ -28,6 +28,7 @@ mod plan;
 mod port;
 mod preflight;
 mod progress;
+mod prove;
 mod ps;
 mod recorded;
 mod report;

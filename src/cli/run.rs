@@ -3,6 +3,7 @@
 use super::exit::{Exit, Failure};
 use super::launch::{Launch, Settings};
 use super::progress::{Progress, Shows};
+use super::prove;
 use super::signal::Signals;
 use super::source::{self, Overrides};
 use super::trial::{self, Keep, Outcome, Rules};
@@ -18,6 +19,7 @@ leaves the rest to `netlab down`.
 Examples:
   netlab run topologies/client-server.yaml
   netlab run topologies/client-server.yaml --seed 8 --set clients=20
+  netlab run topologies/mesh.yaml --prove-checks
   netlab run lab.yaml --name crowd --keep-on-failure --timeout 5min";
 
 /// Arguments of `netlab run`.
@@ -35,6 +37,10 @@ pub struct Arguments {
     /// Take the lab down when the run is not over after this time, with exit code 3
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     timeout: Option<Duration>,
+    /// Run again with each fault left out, and never healed: a check that says the same in all runs
+    /// proves nothing (code 1)
+    #[arg(long, conflicts_with_all = ["keep", "keep_on_failure"])]
+    prove_checks: bool,
     #[command(flatten)]
     overrides: Overrides,
     #[command(flatten)]
@@ -53,6 +59,7 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
     let mut signals = Signals::listen()?;
     let progress = Progress::of(context.terminal, &topology.lab, Shows::All);
     let (settings, runs) = (&arguments.settings, &arguments.runs.runs);
+    let given = topology.clone();
     let launch = Launch::prepare(context, settings, runs, topology).await?;
     let rules = Rules {
         keep: match (arguments.keep, arguments.keep_on_failure) {
@@ -73,7 +80,20 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
             .warn(&format!("{}: {why}", launch.lab().name));
     }
     context.terminal.print(&told(&outcome, &launch, context))?;
-    Ok(outcome.exit)
+    match outcome.record {
+        Some((record, _)) if arguments.prove_checks => {
+            let variant = prove::Variant {
+                context,
+                settings,
+                runs,
+                topology: &given,
+                rules,
+            };
+            let proven = prove::prove(&variant, &record, &mut signals).await?;
+            Ok(outcome.exit.worst(proven))
+        }
+        _ => Ok(outcome.exit),
+    }
 }
 
 /// The summary, where the record lies, and what is left.

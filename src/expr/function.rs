@@ -65,6 +65,8 @@ pub struct Function {
     pub gives: Gives,
     /// Whether it looks at requests, and so at nodes that ask.
     pub asks: bool,
+    /// Whether it can only grow while a run goes on.
+    pub grows: bool,
     /// Whether a host that stands still changes what comes out.
     pub timing: bool,
     /// One sentence.
@@ -170,6 +172,16 @@ const fn of_requests(
         windows: true,
         gives: Gives::Kind(gives),
         asks: true,
+        grows: matches!(
+            id,
+            Id::Crashes
+                | Id::Downtime
+                | Id::Errors
+                | Id::LostWrites
+                | Id::Requests
+                | Id::Restarts
+                | Id::StaleReads
+        ),
         timing: true,
         help,
     }

@@ -5,22 +5,34 @@
 use super::Run;
 use super::event::{Event, What};
 use crate::check::{FaultTimes, Frame, Life, LifeEvent, View};
-use crate::id::NodeIndex;
+use crate::lab::Lab;
+use crate::metrics::{LatencyRow, SampleRow};
 
 /// The run as checks look at it.
 pub fn view(run: &Run) -> View<'_> {
+    of(&run.lab, &run.events, &run.latency, &run.samples)
+}
+
+/// The same of a run that is not read from disk.
+pub fn of<'r>(
+    lab: &'r Lab,
+    events: &[Event],
+    latency: &'r [LatencyRow],
+    samples: &'r [SampleRow],
+) -> View<'r> {
     View {
-        lab: &run.lab,
-        frame: frame(&run.events),
-        faults: faults(&run.events),
-        lives: lives(run),
-        latency: &run.latency,
-        samples: &run.samples,
+        lab,
+        frame: frame(events),
+        faults: faults(events),
+        lives: lives(lab, events),
+        latency,
+        samples,
+        running: false,
     }
 }
 
 /// Deaths and returns of nodes.
-fn lives(run: &Run) -> Vec<Life> {
+fn lives(lab: &Lab, events: &[Event]) -> Vec<Life> {
     let life = |event: &Event| {
         let (name, what) = match &event.what {
             What::NodeDied { node, fault, .. } => {
@@ -30,15 +42,13 @@ fn lives(run: &Run) -> Vec<Life> {
             What::NodeWired { node } => (node, LifeEvent::Wired),
             _ => return None,
         };
-        let mut nodes = run.lab.nodes.iter();
-        let at = nodes.position(|node| node.name.as_str() == name)?;
         Some(Life {
             t: event.t,
-            node: NodeIndex(at as u32),
+            node: lab.node(name)?,
             what,
         })
     };
-    run.events.iter().filter_map(life).collect()
+    events.iter().filter_map(life).collect()
 }
 
 /// The frame that the events tell.

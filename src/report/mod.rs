@@ -20,8 +20,10 @@ pub use diagnosis::{Diagnosis, LogTail};
 pub use page::{Group as PageGroup, PageError, Source, comparison_html, html};
 pub use palette::Palette;
 pub use quantity::{latency, share};
-pub use summary::{FORMAT, FaultSummary, OccurrenceSummary, RoleSummary, Summary, WindowSummary};
-pub use text::{checks, text};
+pub use summary::{
+    FORMAT, FaultSummary, OccurrenceSummary, RoleSummary, Summary, WindowSummary, checks_over,
+};
+pub use text::{check_proofs, checks, text};
 
 /// Windows beside faults, which checks look at, too.
 mod window {

@@ -292,6 +292,13 @@ fn checks(record: &Run, view: &check::View<'_>) -> Vec<CheckResult> {
     checks.map(|check| check::evaluate(check, view)).collect()
 }
 
+/// The checks of `record` over the windows of another run of the same file.
+pub fn checks_over(record: &Run, other: &Run) -> Vec<CheckResult> {
+    let mut view = view::view(record);
+    view.faults = view::view(other).faults;
+    checks(record, &view)
+}
+
 /// What the run is worth and what its checks say of it, and why.
 fn verdict(events: &[Event], checks: &[CheckResult]) -> (Verdict, Vec<String>) {
     let ended = events.iter().rev().find_map(|event| match &event.what {

@@ -3,7 +3,7 @@
 use super::palette::Palette;
 use super::quantity::{NONE, instant, latency, length, share};
 use super::summary::{FaultSummary, OccurrenceSummary, Proof, RoleSummary, Summary, WindowSummary};
-use crate::check::{Judgement, Kind, Observed};
+use crate::check::{self, Judgement, Kind, Observed};
 use crate::record::event::Verdict;
 use std::fmt::Write;
 
@@ -83,6 +83,26 @@ pub fn checks(summary: &Summary, palette: Palette) -> String {
             wrapped(&mut out, "      ", &expected, palette);
         }
         found.for_each(|text| wrapped(&mut out, "      ", &text, palette));
+    }
+    out
+}
+
+/// A line for each check: of which variations it says something else, or that it proves nothing.
+pub fn check_proofs(proofs: &[check::Proof], palette: Palette) -> String {
+    let mut out = format!("\n{}\n", palette.strong("what the checks prove"));
+    for proof in proofs {
+        let differs = proof.differs.iter();
+        let told = differs.map(|(variation, verdict)| format!("{} {variation}", verdict.as_str()));
+        let told: Vec<String> = told.collect();
+        let (mark, text) = match proof.is_proven() {
+            true => (palette.good("✓"), told.join(", ")),
+            false => {
+                let same = format!("{} in all runs: it proves nothing", proof.verdict.as_str());
+                (palette.bad("✗"), same)
+            }
+        };
+        let _ = writeln!(out, "  {mark} {}", fill_line(&proof.check));
+        wrapped(&mut out, "      ", &text, palette);
     }
     out
 }

@@ -21,17 +21,15 @@ pub fn answer(call: &Call, scope: &Scope<'_>) -> Answer {
     let Some(Argument::Fault(fault, _)) = call.argument("fault") else {
         return Answer::nothing("no fault is named");
     };
-    let all = occurrences(fault, scope.view);
-    let first = all.first();
-    let Some(baseline) = first.and_then(|at| baseline(scope, *at)) else {
-        let why = match first {
-            None => format!("{fault} was never in effect"),
-            Some(_) => format!("nothing succeeded before {fault}: there is no baseline"),
-        };
-        return Answer::Nothing(why);
+    let first = occurrences(fault, scope.view).into_iter().next();
+    let Some(baseline) = first.and_then(|at| baseline(scope, at)) else {
+        return Answer::Nothing(format!(
+            "nothing succeeded before {fault}: there is no baseline"
+        ));
     };
     let wanted = baseline * share(call, "share", SHARE);
-    let answers = all.iter().map(|at| one(scope, *at, wanted));
+    let windows = scope.windows.iter();
+    let answers = windows.map(|window| one(scope, fault, window, wanted));
     let mut worst: Option<Range> = None;
     for answer in answers {
         match answer {
@@ -55,20 +53,9 @@ fn baseline(scope: &Scope<'_>, at: usize) -> Option<f64> {
     (rate.is_finite() && rate > 0.0).then_some(rate)
 }
 
-fn one(scope: &Scope<'_>, at: usize, wanted: f64) -> Answer {
-    let fault = &scope.view.faults[at];
-    let name = &fault.name;
-    let from = fault.heal_started.unwrap_or(fault.began);
-    // Another fault may come before this one is recovered from.
-    let others = scope.view.faults.iter().map(|other| other.requested);
-    let next = others.filter(|start| *start > from).min();
-    let end = next.unwrap_or(i64::MAX).min(scope.view.frame.end);
-    let range = from..end;
-    let after = scope.at(vec![Window {
-        kind: Kind::After,
-        range: range.clone(),
-        without: Vec::new(),
-    }]);
+fn one(scope: &Scope<'_>, fault: &str, window: &Window, wanted: f64) -> Answer {
+    let (from, end) = (window.range.start, window.range.end);
+    let after = scope.at(vec![window.clone()]);
     let mut good: BTreeMap<i64, u64> = BTreeMap::new();
     for row in after.rows().filter(|row| row.outcome.is_success()) {
         *good.entry(row.t / SLOT).or_default() += row.count;
@@ -76,7 +63,7 @@ fn one(scope: &Scope<'_>, at: usize, wanted: f64) -> Answer {
     let first = from.div_euclid(SLOT) + i64::from(from.rem_euclid(SLOT) > 0);
     let last = end.div_euclid(SLOT) - SUSTAINED;
     if last < first {
-        return Answer::nothing(format!("less than a second was left after {name}"));
+        return Answer::nothing(format!("less than a second was left after {fault}"));
     }
     let within = |slot: i64| -> u64 { good.range(slot..slot + SUSTAINED).map(|(_, n)| n).sum() };
     // A fixed pace may put one request more or less into a second.
