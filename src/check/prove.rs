@@ -138,7 +138,8 @@ checks: { it: { expect: crashes() == 0, abort: true } }
             )
         };
         assert_eq!((effects(0, 0), effects(0, 1)), ((0, true), (1, false)));
-        assert_eq!((effects(1, 0), effects(2, 1)), ((1, false), (0, false)));
+        // A machine is silenced and killed.
+        assert_eq!((effects(1, 0), effects(2, 1)), ((2, false), (0, false)));
         assert!(all.iter().all(|(_, lab)| !lab.checks[0].abort));
     }
 
