@@ -30,7 +30,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::io::copy_bidirectional_with_sizes;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
@@ -373,10 +373,21 @@ async fn accept(listener: TcpListener, to: Arc<Mutex<SocketAddr>>) {
 
 /// Carries one connection to its end. However it ends but in order, both sides are reset.
 async fn carry(mut client: TcpStream, to: SocketAddr) {
-    let connecting = tokio::time::timeout(PATIENCE, TcpStream::connect(to));
     if sys::reset_when_closed(&client, true).is_err() || client.set_nodelay(true).is_err() {
         return;
     }
+    let socket = match to {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    };
+    let Ok(socket) = socket else {
+        return;
+    };
+    // Before it connects: who hangs up meanwhile resets a node that has accepted already.
+    if sys::reset_when_closed(&socket, true).is_err() || socket.set_nodelay(true).is_err() {
+        return;
+    }
+    let connecting = tokio::time::timeout(PATIENCE, socket.connect(to));
     let mut node = tokio::select! {
         made = connecting => match made {
             Ok(Ok(node)) => node,
@@ -385,9 +396,6 @@ async fn carry(mut client: TcpStream, to: SocketAddr) {
         // Who has hung up waits for nothing.
         _ = client.ready(tokio::io::Interest::ERROR) => return,
     };
-    if sys::reset_when_closed(&node, true).is_err() || node.set_nodelay(true).is_err() {
-        return;
-    }
     let carried = copy_bidirectional_with_sizes(&mut client, &mut node, BUFFER, BUFFER).await;
     if carried.is_ok() {
         for side in [&client, &node] {
