@@ -4,7 +4,7 @@ use crate::check::{CheckResult, Judgement};
 use crate::record::Run;
 use crate::report::quantity::{NONE, instant, latency, length, share};
 use crate::report::summary::{
-    FaultSummary, OccurrenceSummary, RoleSummary, Summary, WindowSummary,
+    FaultSummary, OccurrenceSummary, Proof, RoleSummary, Summary, WindowSummary,
 };
 use crate::report::text;
 use serde::Serialize;
@@ -14,6 +14,7 @@ use serde::Serialize;
 pub(super) struct Fault {
     name: String,
     what: String,
+    proofs: Vec<Proven>,
     facts: Vec<(String, String)>,
     roles: Vec<Role>,
 }
@@ -36,6 +37,25 @@ struct Row {
     p99: String,
     rate: String,
     failed: String,
+}
+
+/// What was proven of an occurrence of a fault.
+#[derive(Debug, Serialize)]
+struct Proven {
+    class: &'static str,
+    text: String,
+}
+
+fn proven(proof: &Proof) -> Proven {
+    let class = match proof {
+        Proof::Proven { .. } => "good",
+        Proof::Masked { .. } => "warn",
+        Proof::Unproven { .. } => "bad",
+    };
+    Proven {
+        class,
+        text: text::proof(proof),
+    }
 }
 
 /// A check with what was seen of it.
@@ -108,7 +128,12 @@ fn fault(fault: &FaultSummary, warmup: i64) -> Fault {
             many.iter().map(fact).collect()
         }
     };
+    let proofs = fault
+        .occurrences
+        .iter()
+        .filter_map(|once| once.proof.as_ref());
     Fault {
+        proofs: proofs.map(proven).collect(),
         name: fault.name.clone(),
         what: format!("{} {}", fault.kind, fault.target),
         facts,

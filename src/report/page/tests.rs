@@ -142,3 +142,18 @@ fn checks_are_shown_with_what_was_seen() {
     );
     assert!(page.contains("<td class=\"bad\" title=\"fail\">✗</td>"));
 }
+
+#[test]
+fn what_was_proven_of_a_fault_is_shown() {
+    let run = server_loss();
+    let mut summary = Summary::new(&run);
+    let seen = "214 packets tried, 0 passed".to_owned();
+    summary.faults[0].occurrences[0].proof = Some(crate::report::summary::Proof::Proven { seen });
+    let source = Source {
+        run: &run,
+        summary: &summary,
+        topology: None,
+    };
+    let page = html(source).unwrap();
+    assert!(page.contains("<p class=\"proof good\">proven: 214 packets tried, 0 passed</p>"));
+}
