@@ -106,13 +106,6 @@ pub const METRICS: &[Metric] = &[
         "Own requests sent and not yet ended.",
     ),
     metric(
-        "connections",
-        MetricKind::Gauge,
-        "1",
-        &[],
-        "Open TCP connections.",
-    ),
-    metric(
         "requests_served_total",
         MetricKind::Counter,
         "1",
@@ -166,4 +159,16 @@ pub const METRICS: &[Metric] = &[
 /// The metric with this name.
 pub fn metric_named(name: &str) -> Option<&'static Metric> {
     METRICS.iter().find(|metric| metric.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_metric_has_one_line() {
+        let names: BTreeSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
+        assert_eq!(names.len(), METRICS.len());
+    }
 }
