@@ -6,6 +6,7 @@ mod adopt;
 mod host;
 mod probe;
 mod sabotage;
+mod samples;
 mod wiring;
 mod witness;
 
@@ -35,13 +36,11 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::task::{spawn_blocking, spawn_local};
+use tokio::task::spawn_local;
 use tokio::time::Instant;
 
 /// The position is written at least this often: it is the sign of life.
 const SIGN_OF_LIFE: u64 = 1_000_000_000;
-/// Pairs of nodes whose counters are read per second at most, so that a large lab's samples stay cheap.
-const PAIRS_PER_SECOND: u64 = 10_000;
 /// Messages taken before the clock is looked at again.
 const BATCH: usize = 64;
 
@@ -534,15 +533,6 @@ impl<E: Engine + 'static> Driver<E> {
         }
     }
 
-    fn add_drops(&mut self, drops: &[(NodeIndex, u64)]) -> u64 {
-        for &(node, total) in drops {
-            let port = &mut self.ports[node.at()];
-            self.drops += total.saturating_sub(port.drops);
-            port.drops = total;
-        }
-        self.drops
-    }
-
     /// Position, record and lease.
     fn every_now_and_then(&mut self) -> Result<(), AgentError> {
         let now = sys::now();
@@ -559,33 +549,6 @@ impl<E: Engine + 'static> Driver<E> {
             }
         }
         self.write_position(now)
-    }
-
-    fn sample_drops(&self) {
-        let (fabric, inbox) = (Arc::clone(&self.fabric), self.sender.clone());
-        let epoch = self.moves.epoch();
-        spawn_blocking(move || {
-            if let Ok(drops) = fabric.undeclared_drops() {
-                let _ = inbox.blocking_send(Message::Drops(epoch, drops)); // the agent may be ending
-            }
-        });
-    }
-
-    /// Reads what links carried, more seldom in large labs: a sample is a walk over all pairs.
-    fn sample_links(&mut self, now: u64) {
-        let nodes = self.core.lab.nodes.len() as u64;
-        let seconds = (nodes * nodes).div_ceil(PAIRS_PER_SECOND).max(1);
-        if now < self.links_sampled + seconds * SIGN_OF_LIFE || !self.recorder.is_open() {
-            return;
-        }
-        self.links_sampled = now;
-        let (fabric, inbox) = (Arc::clone(&self.fabric), self.sender.clone());
-        let epoch = self.moves.epoch();
-        spawn_blocking(move || {
-            if let Ok(counters) = fabric.counters() {
-                let _ = inbox.blocking_send(Message::Links(epoch, sys::now(), counters)); // the agent may be ending
-            }
-        });
     }
 
     fn write_position(&mut self, now: u64) -> Result<(), AgentError> {

@@ -224,18 +224,22 @@ impl Core {
         }
         let (was_in_force, failed) = self.faults.heal(fault, now);
         if was_in_force {
-            let (fault, occurrence) = self.faults.id(fault);
-            let due = self.on_run_clock(due);
-            let started = What::HealStarted {
-                fault,
-                occurrence,
-                due,
-            };
-            self.event(now, started);
+            self.heal_started(fault, due, now);
         }
         if let Some(failed) = failed {
             self.seen_fault(now, failed);
         }
+    }
+
+    fn heal_started(&mut self, fault: usize, due: u64, now: u64) {
+        let (fault, occurrence) = self.faults.id(fault);
+        let due = self.on_run_clock(due);
+        let started = What::HealStarted {
+            fault,
+            occurrence,
+            due,
+        };
+        self.event(now, started);
     }
 
     /// Begins to close the run: everything heals.
@@ -291,16 +295,7 @@ impl Core {
                 self.tell_injected(fault, at.saturating_sub(requested));
                 self.prove_begun(fault);
             }
-            Seen::HealStarted { fault } => {
-                let (fault, occurrence) = self.faults.id(fault);
-                let due = self.on_run_clock(now);
-                let started = What::HealStarted {
-                    fault,
-                    occurrence,
-                    due,
-                };
-                self.event(now, started);
-            }
+            Seen::HealStarted { fault } => self.heal_started(fault, now, now),
             Seen::Healed { fault: place, at } => {
                 let (fault, occurrence) = self.faults.id(place);
                 self.event(at, What::FaultHealed { fault, occurrence });

@@ -1,10 +1,9 @@
 //! `netlab compare`: recorded runs side by side, with the differences.
 
 use super::exit::{Exit, Failure};
-use super::{Context, RunsOption, recorded, table};
+use super::{Context, RunsOption, Written, WrittenOption, recorded, table};
 use crate::report::{self, Comparison};
-use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use clap::Args;
 
 const EXAMPLES: &str = "\
 A run is its id or the beginning of it, its folder, or the name of a lab: its newest run. Several runs
@@ -25,30 +24,10 @@ pub struct Arguments {
     /// What the others are compared with, and the others
     #[arg(value_name = "RUN", num_args = 2..=8, required = true)]
     groups: Vec<String>,
-    /// How it is printed: text, json, or html (one page with the runs on the same axes)
-    #[arg(
-        long,
-        value_enum,
-        default_value = "text",
-        value_name = "FORMAT",
-        hide_possible_values = true
-    )]
-    format: CompareFormat,
-    /// Write to this file instead of standard output
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    written: WrittenOption,
     #[command(flatten)]
     runs: RunsOption,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum CompareFormat {
-    /// For people
-    Text,
-    /// One object with every value
-    Json,
-    /// For a browser
-    Html,
 }
 
 /// Prints the differences.
@@ -62,12 +41,12 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let of_group = |runs: &report::PageGroup| runs.iter().map(|run| run.1.clone()).collect();
     let summaries: Vec<Vec<_>> = groups.iter().map(of_group).collect();
     let comparison = Comparison::new(&summaries);
-    let text = match arguments.format {
-        CompareFormat::Json => table::json(&comparison),
-        CompareFormat::Html => report::comparison_html(&groups, &comparison)
+    let text = match arguments.written.format {
+        Written::Json => table::json(&comparison),
+        Written::Html => report::comparison_html(&groups, &comparison)
             .map_err(|e| Failure::step("the page could not be made", e))?,
-        CompareFormat::Text => report::comparison_text(&comparison, context.terminal.out),
+        Written::Text => report::comparison_text(&comparison, context.terminal.out),
     };
-    super::print_or_write(&text, arguments.output.as_deref(), context)?;
+    arguments.written.write(&text, context)?;
     Ok(Exit::Passed)
 }

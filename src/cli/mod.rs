@@ -48,7 +48,7 @@ mod up;
 mod validate;
 mod wait;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use exit::{Exit, Failure};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -165,6 +165,39 @@ struct RunsOption {
     /// Folder for the records of runs
     #[arg(long, value_name = "DIR", env = "NETLAB_RUNS", default_value = "runs")]
     runs: PathBuf,
+}
+
+/// How what came out of recorded runs is written, and where to.
+#[derive(Args, Debug)]
+struct WrittenOption {
+    /// How it is printed: text, json, or html (one page that needs nothing else)
+    #[arg(
+        long,
+        value_enum,
+        default_value = "text",
+        value_name = "FORMAT",
+        hide_possible_values = true
+    )]
+    format: Written,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl WrittenOption {
+    fn write(&self, text: &str, context: &Context) -> Result<(), Failure> {
+        print_or_write(text, self.output.as_deref(), context)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Written {
+    /// For people
+    Text,
+    /// One object with every value
+    Json,
+    /// For a browser
+    Html,
 }
 
 /// What every command is given.

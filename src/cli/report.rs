@@ -1,11 +1,10 @@
 //! `netlab report`: what came out of a recorded run, worked out anew from its record.
 
 use super::exit::{Exit, Failure};
-use super::{Context, RunsOption, recorded, table};
+use super::{Context, RunsOption, Written, WrittenOption, recorded, table};
 use crate::record::{Run, home};
 use crate::report::{self, Summary};
-use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use clap::Args;
 
 /// Arguments of `netlab report`.
 #[derive(Args, Debug)]
@@ -16,30 +15,10 @@ pub struct Arguments {
     /// The run: its id or the beginning of it, its folder, or a lab (its newest run); the newest of all
     /// unless said
     run: Option<String>,
-    /// How it is printed: text, json, or html (one page that needs nothing else)
-    #[arg(
-        long,
-        value_enum,
-        default_value = "text",
-        value_name = "FORMAT",
-        hide_possible_values = true
-    )]
-    format: ReportFormat,
-    /// Write to this file instead of standard output
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    written: WrittenOption,
     #[command(flatten)]
     runs: RunsOption,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ReportFormat {
-    /// For people
-    Text,
-    /// The same as `summary.json`
-    Json,
-    /// The same as `report.html`
-    Html,
 }
 
 /// Prints what came out.
@@ -58,17 +37,17 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
         },
     };
     let (record, summary) = recorded::read(&place)?;
-    let text = match arguments.format {
-        ReportFormat::Json => table::json(&summary),
-        ReportFormat::Html => page(&record, &summary)?,
-        ReportFormat::Text => {
+    let text = match arguments.written.format {
+        Written::Json => table::json(&summary),
+        Written::Html => page(&record, &summary)?,
+        Written::Text => {
             let palette = context.terminal.out;
             let dir = record.dir.display();
             let text = report::text(&summary, palette);
             format!("{text}\n{}  {dir}\n", palette.quiet("record"))
         }
     };
-    super::print_or_write(&text, arguments.output.as_deref(), context)?;
+    arguments.written.write(&text, context)?;
     Ok(Exit::Passed)
 }
 

@@ -62,9 +62,9 @@ pub fn comparison_html(groups: &[Group], comparison: &Comparison) -> Result<Stri
         .flat_map(|run| &run.roles)
         .map(|role| role.role.as_str())
         .collect();
-    let figure = |role: &&str| Shown {
-        role: (*role).to_owned(),
-        svg: self::figure(role, &drawn, &frame, bands(groups, &frame)).svg(),
+    let figure = |role: &&str| {
+        let figure = self::figure(role, &drawn, &frame, bands(groups, &frame));
+        context! { role => *role, svg => safe(figure.svg()) }
     };
     let heads: Vec<String> = (0..groups.len()).flat_map(heads).collect();
     let page = context! {
@@ -72,17 +72,11 @@ pub fn comparison_html(groups: &[Group], comparison: &Comparison) -> Result<Stri
         title => title(comparison),
         groups => values(&words::groups(comparison)),
         several => comparison.groups.iter().any(|group| group.runs.len() > 1),
-        figures => roles.iter().map(figure).map(|shown| context! { role => shown.role, svg => safe(shown.svg) }).collect::<Vec<_>>(),
+        figures => roles.iter().map(figure).collect::<Vec<_>>(),
         heads => values(&heads),
         tables => values(&comparison.windows.iter().map(table).collect::<Vec<_>>()),
     };
     Ok(environment()?.get_template(PAGE)?.render(page)?)
-}
-
-/// A figure of a role.
-struct Shown {
-    role: String,
-    svg: String,
 }
 
 fn title(comparison: &Comparison) -> String {
@@ -120,17 +114,15 @@ fn bands(groups: &[Group], frame: &Frame) -> Vec<Band> {
     first.map_or_else(Vec::new, |(_, summary)| figures::bands(frame, summary))
 }
 
-fn figure(role: &str, drawn: &[Drawn], frame: &Frame, bands: Vec<Band>) -> Figure {
+fn figure<'d>(role: &str, drawn: &'d [Drawn], frame: &Frame, bands: Vec<Band>) -> Figure {
     let seconds = |ns: i64| (ns - frame.warmup) as f64 / 1e9;
     let lines = |value: fn(&Bin) -> Option<f64>| -> Vec<Mark> {
-        let of_role = |run: &Drawn| {
-            run.roles
-                .iter()
-                .find(|one| one.role == role)
-                .map(|one| (run.group, one.clone()))
+        let of_role = |run: &'d Drawn| {
+            let series = run.roles.iter().find(|one| one.role == role)?;
+            Some((run.group, series))
         };
         let mut named = BTreeSet::new();
-        let mark = |(group, series): (usize, RoleSeries)| Mark {
+        let mark = |(group, series): (usize, &RoleSeries)| Mark {
             name: if named.insert(group) {
                 words::letter(group)
             } else {
