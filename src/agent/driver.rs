@@ -409,7 +409,10 @@ impl<E: Engine + 'static> Driver<E> {
                 self.core.handle(sys::now(), Input::LinksHold { at });
             }
             Action::Abort { fault, links } => {
-                let (count, _) = self.fabric.abort(&links)?;
+                let count = match self.sabotage.aborts() {
+                    true => 0,
+                    false => self.fabric.abort(&links)?.0,
+                };
                 self.core
                     .handle(sys::now(), Input::Aborted { fault, count });
             }

@@ -48,6 +48,11 @@ impl Sabotage {
         }
     }
 
+    /// `abort`: no connection is reset.
+    pub fn aborts(&self) -> bool {
+        self.says("abort")
+    }
+
     /// Whether the engine is not to be asked.
     pub fn stops(&self, operation: Operation) -> bool {
         self.says(match operation {
