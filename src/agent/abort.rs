@@ -10,8 +10,8 @@ use super::position::Closing;
 use crate::check::{Judgement, evaluate};
 use crate::id::NodeIndex;
 use crate::lab::Lab;
-use crate::metrics::{LatencyRow, SampleRow};
-use crate::record::view;
+use crate::metrics::{LatencyRow, LinkSample, SampleRow};
+use crate::record::view::{self, Rows};
 use netlab_protocol::latency::SLOT_NS;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,6 +28,7 @@ const REPORTS: Duration = Duration::from_secs(2);
 pub(super) struct Watched {
     latency: Vec<LatencyRow>,
     samples: Vec<SampleRow>,
+    links: Vec<LinkSample>,
     /// For how many seconds which check has not held.
     failing: BTreeMap<String, u32>,
     /// Whether something is missing.
@@ -57,7 +58,19 @@ impl Watched {
             value: sample.value,
         };
         self.samples.extend(report.samples.iter().map(value));
-        if self.latency.len() + self.samples.len() > MAX_ROWS {
+        self.bound();
+    }
+
+    /// Remembers what links carried.
+    pub fn keep_links(&mut self, lab: &Lab, rows: &[LinkSample]) {
+        if !self.is_blind && lab.checks.iter().any(|check| check.abort) {
+            self.links.extend_from_slice(rows);
+            self.bound();
+        }
+    }
+
+    fn bound(&mut self) {
+        if self.latency.len() + self.samples.len() + self.links.len() > MAX_ROWS {
             self.blind();
         }
     }
@@ -90,10 +103,16 @@ impl Core {
             let Watched {
                 latency,
                 samples,
+                links,
                 failing,
                 ..
             } = &mut self.watched;
-            let mut view = view::of(&self.lab, &run.events, latency, samples);
+            let rows = Rows {
+                latency,
+                samples,
+                links,
+            };
+            let mut view = view::of(&self.lab, &run.events, rows);
             view.frame.end = known;
             view.running = true;
             let result = evaluate(check, &view);

@@ -153,6 +153,8 @@ pub(super) struct Driver<E> {
     written: Option<Position>,
     sampled: u64,
     links_sampled: u64,
+    /// Whether counters of links are to be read before the network changes.
+    at_border: bool,
     drops: u64,
     expired: bool,
     /// What a test wants to go wrong.
@@ -199,6 +201,7 @@ impl<E: Engine + 'static> Driver<E> {
             written: None,
             sampled: 0,
             links_sampled: 0,
+            at_border: false,
             drops: 0,
             expired: false,
             sabotage: Sabotage::default(),
@@ -314,7 +317,7 @@ impl<E: Engine + 'static> Driver<E> {
                 return Ok(());
             }
             Message::Links(_, at, counters) => {
-                return Ok(self.recorder.links(at, &counters, &self.core.lab)?);
+                return self.keep_links(at, &counters, false);
             }
             Message::Drops(_, drops) => Input::Drops {
                 total: self.add_drops(&drops),
@@ -362,8 +365,13 @@ impl<E: Engine + 'static> Driver<E> {
     pub fn act(&mut self) -> Result<(), AgentError> {
         loop {
             while let Some(action) = self.core.next_action() {
+                // What links carried until now is read before they change.
+                if matches!(action, Action::Network { .. } | Action::CloseRun { .. }) {
+                    self.look_at_border()?;
+                }
                 self.do_one(action)?;
             }
+            self.look_at_border()?;
             let Some((client, adoption)) = self.core.due_adoption() else {
                 return Ok(());
             };
@@ -441,7 +449,10 @@ impl<E: Engine + 'static> Driver<E> {
                 self.fabric.begin_traces(go)?;
                 self.recorder.reopen(&id, go, &self.fabric)?;
             }
-            Action::Event(event) => self.recorder.event(&event)?,
+            Action::Event(event) => {
+                self.at_border |= self.is_border(&event.what);
+                self.recorder.event(&event)?;
+            }
             Action::Latency { node, counts } => {
                 self.recorder
                     .latency(self.core.lab.nodes[node.at()].name.as_str(), &counts)?;

@@ -7,7 +7,7 @@ use super::traffic::Traffic;
 use crate::fabric::{Fabric, LagSnapshot, LinkCounters};
 use crate::lab::Lab;
 use crate::record::event::Event;
-use crate::record::{self, AgentEnv, RunWriter, WriteError};
+use crate::record::{self, AgentEnv, LinkSample, RunWriter, WriteError};
 use crate::timeline::Timeline;
 use netlab_protocol::control::Sample;
 use netlab_protocol::latency::LatencyCount;
@@ -127,19 +127,26 @@ impl Recorder {
             .map_or(Ok(()), |open| open.samples(t, node, samples))
     }
 
-    /// Records what links carried until `at` (ns of CLOCK_MONOTONIC).
+    /// Records what links carried until `at` (ns of CLOCK_MONOTONIC); at a border at least one row, so
+    /// that readers know of the look. What was written.
     pub fn links(
         &mut self,
         at: u64,
         counters: &[LinkCounters],
         lab: &Lab,
-    ) -> Result<(), WriteError> {
+        border: bool,
+    ) -> Result<Vec<LinkSample>, WriteError> {
         let Some(open) = &mut self.open else {
-            return Ok(());
+            return Ok(Vec::new());
         };
-        let rows = self.traffic.rows(at as i64 - self.go as i64, counters);
+        let t = at as i64 - self.go as i64;
+        let mut rows = self.traffic.rows(t, counters);
+        if rows.is_empty() && border {
+            rows.extend(self.traffic.unchanged(t));
+        }
         let names: Vec<&str> = lab.nodes.iter().map(|node| node.name.as_str()).collect();
-        open.links(&rows, &names)
+        open.links(&rows, &names)?;
+        Ok(rows)
     }
 
     pub fn flush(&mut self) -> Result<(), WriteError> {
@@ -153,7 +160,8 @@ impl Recorder {
 
     /// Completes the record.
     pub fn close(&mut self, drops: u64, lab: &Lab, fabric: &Fabric) -> Result<(), WriteError> {
-        self.links(sys::now(), &fabric.counters().unwrap_or_default(), lab)?;
+        let counters = fabric.counters().unwrap_or_default();
+        self.links(sys::now(), &counters, lab, true)?;
         let Some(mut open) = self.open.take() else {
             return Ok(());
         };

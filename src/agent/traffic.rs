@@ -18,6 +18,7 @@ type Pair = (NodeIndex, NodeIndex);
 pub(super) struct Traffic {
     before: BTreeMap<Pair, Values>,
     written: BTreeMap<Pair, Values>,
+    last: i64,
 }
 
 impl Traffic {
@@ -25,19 +26,24 @@ impl Traffic {
     pub fn since(counters: &[LinkCounters]) -> Traffic {
         Traffic {
             before: pairs(counters),
-            written: BTreeMap::new(),
+            ..Traffic::default()
         }
     }
 
-    /// What differs from the last call at `t`, in ns since go.
+    /// What differs from the last call at `t`, in ns since go. Counters that were read beside others come
+    /// late at times: they never go back.
     pub fn rows(&mut self, t: i64, counters: &[LinkCounters]) -> Vec<LinkSample> {
         let mut rows = Vec::new();
+        if t < self.last {
+            return rows;
+        }
+        self.last = t;
         for (pair, now) in pairs(counters) {
             let before = self.before.get(&pair).copied().unwrap_or_default();
             let written = self.written.entry(pair).or_default();
             for (at, metric) in LinkMetric::ALL.into_iter().enumerate() {
                 let value = match metric.is_counter() {
-                    true => now[at].saturating_sub(before[at]),
+                    true => now[at].saturating_sub(before[at]).max(written[at]),
                     false => now[at],
                 };
                 if value != written[at] {
@@ -54,6 +60,19 @@ impl Traffic {
             }
         }
         rows
+    }
+
+    /// One row that says once more what the last one of its kind said.
+    pub fn unchanged(&self, t: i64) -> Option<LinkSample> {
+        let (&(from, to), values) = self.written.iter().next()?;
+        let [metric, ..] = LinkMetric::ALL;
+        Some(LinkSample {
+            t,
+            from,
+            to,
+            metric,
+            value: values[0],
+        })
     }
 }
 

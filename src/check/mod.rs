@@ -18,6 +18,7 @@ mod prove;
 mod result;
 mod scope;
 mod stall;
+mod traffic;
 mod view;
 mod window;
 

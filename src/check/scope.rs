@@ -17,6 +17,8 @@ pub struct Scope<'r> {
     pub view: &'r View<'r>,
     /// The nodes that are named; none: all.
     nodes: Option<BTreeSet<NodeIndex>>,
+    /// Where links begin and where they end; none: everywhere.
+    ends: [Option<BTreeSet<NodeIndex>>; 2],
     /// Writes or reads only.
     writes: Option<bool>,
     /// When.
@@ -29,14 +31,21 @@ impl<'r> Scope<'r> {
     /// # Errors
     /// Why there is no such window in this run.
     pub fn new(call: &Call, check: &Check, view: &'r View<'r>) -> Result<Scope<'r>, String> {
-        let nodes = call.nodes().and_then(|(text, _)| check.nodes.get(text));
+        let selected = |name: &str| {
+            let Some(Argument::Nodes(text, _)) = call.argument(name) else {
+                return None;
+            };
+            let nodes = check.nodes.get(text)?;
+            Some(nodes.iter().copied().collect())
+        };
         let writes = match call.argument("op") {
             Some(Argument::IsWrite(writes)) => Some(*writes),
             _ => None,
         };
         Ok(Scope {
             view,
-            nodes: nodes.map(|nodes| nodes.iter().copied().collect()),
+            nodes: selected("nodes"),
+            ends: ["from", "to"].map(selected),
             writes,
             windows: windows_of(call, view)?,
         })
@@ -47,6 +56,7 @@ impl<'r> Scope<'r> {
         Scope {
             view: self.view,
             nodes: self.nodes.clone(),
+            ends: self.ends.clone(),
             writes: self.writes,
             windows,
         }
@@ -65,6 +75,14 @@ impl<'r> Scope<'r> {
         self.nodes
             .as_ref()
             .is_none_or(|nodes| nodes.contains(&node))
+    }
+
+    /// Whether the link between two nodes is meant.
+    pub fn means_link(&self, from: NodeIndex, to: NodeIndex) -> bool {
+        let within = |nodes: &Option<BTreeSet<NodeIndex>>, node| {
+            nodes.as_ref().is_none_or(|nodes| nodes.contains(&node))
+        };
+        within(&self.ends[0], from) && within(&self.ends[1], to)
     }
 
     /// Whether the slot that begins at `t` belongs to a window.

@@ -4,7 +4,7 @@ use super::*;
 use crate::expr::FUNCTIONS;
 use crate::id::NodeIndex;
 use crate::lab::Lab;
-use crate::metrics::{LatencyRow, SampleRow};
+use crate::metrics::{LatencyRow, LinkMetric, LinkSample, SampleRow};
 use crate::spec::{LoadOptions, Source};
 use netlab_protocol::latency::{Op, Outcome, SLOT_NS};
 
@@ -112,6 +112,38 @@ fn samples() -> Vec<SampleRow> {
     each.collect()
 }
 
+/// What the server's link to client 1 carried, read each second and at the borders of the loss: 100
+/// packets of 1000 bytes a second, of which none arrives while the server is lost. The first of them in
+/// each second is lost, copied or damaged.
+fn links() -> Vec<LinkSample> {
+    let row = |t: i64, metric, value| LinkSample {
+        t,
+        from: NodeIndex(0),
+        to: NodeIndex(1),
+        metric,
+        value,
+    };
+    let each = (0..=22).flat_map(|second: i64| {
+        let sent = u64::try_from(second).unwrap();
+        let alive = sent.min(7) + sent.saturating_sub(13);
+        // Between two looks, but at the borders of the loss.
+        let t = match second {
+            7 | 12 | 13 => second * S,
+            _ => second * S - 400 * MS,
+        };
+        [
+            row(t, LinkMetric::PacketsTotal, 99 * alive),
+            row(t, LinkMetric::BytesTotal, 99_000 * alive),
+            row(t, LinkMetric::DroppedLossTotal, alive),
+            row(t, LinkMetric::DroppedDownTotal, 100 * (sent - alive)),
+            row(t, LinkMetric::DuplicatedTotal, alive),
+            row(t, LinkMetric::CorruptedTotal, alive),
+            row(t, LinkMetric::QueueBytes, 1_000 * (sent % 5)),
+        ]
+    });
+    each.collect()
+}
+
 fn lives() -> Vec<Life> {
     let life = |t, node, what| Life {
         t,
@@ -142,6 +174,7 @@ fn judged_with(expect: &str, more: &[SampleRow]) -> CheckResult {
         lives: lives(),
         latency: &latency,
         samples: &samples,
+        links: &links(),
         running: false,
     };
     evaluate(&lab.checks[0], &view)
@@ -196,6 +229,54 @@ const CASES: &[(&str, &str, &str, &str)] = &[
         "latency(p99) < 20ms",
         "latency(during=loss) < 1s",
         "10ms",
+    ),
+    (
+        "link_bytes(server, client, during=loss) == 0B",
+        "link_bytes() < 1MB",
+        "link_bytes(client, server) < 1GB",
+        "0B",
+    ),
+    (
+        "link_corrupted(during=loss) == 0",
+        "link_corrupted() > 15",
+        "link_corrupted(client-2, server) == 0",
+        "0",
+    ),
+    (
+        "link_drops(server, client, down, during=loss) == 500",
+        "link_drops(queue) > 0",
+        "link_drops(to=server) == 0",
+        "500",
+    ),
+    (
+        "link_duplicated(during=loss) == 0",
+        "link_duplicated(server) > 15",
+        "link_duplicated(server, client-2) == 0",
+        "0",
+    ),
+    (
+        "link_loss(server, client-1, during=loss) == 100%",
+        "link_loss(loss) > 2%",
+        "link_loss(during=never) < 1%",
+        "100%",
+    ),
+    (
+        "link_packets(server, client, during=loss) == 0",
+        "link_packets(server, client) < 1000",
+        "link_packets(client-1, server) == 0",
+        "0",
+    ),
+    (
+        "link_queue(server) == 4kB",
+        "link_queue(during=loss) < 4kB",
+        "link_queue(client-2) == 0B",
+        "4kB",
+    ),
+    (
+        "link_rate(server, during=loss) == 0bit",
+        "link_rate() > 1mbit",
+        "link_rate(client-1, server) < 1mbit",
+        "0bit",
     ),
     (
         "lost_writes(client) == 3",
@@ -328,6 +409,7 @@ fn a_service_that_does_not_come_back_fails_as_far_as_the_run_went() {
         lives: Vec::new(),
         latency: &latency,
         samples: &[],
+        links: &[],
         running: false,
     };
     let short = evaluate(&lab.checks[0], &view);
@@ -340,6 +422,20 @@ fn a_service_that_does_not_come_back_fails_as_far_as_the_run_went() {
         evaluate(&lab.checks[1], &view).verdict,
         Judgement::Inconclusive
     );
+}
+
+/// Between two looks at the counters nobody knows on which side of a border a packet was.
+#[test]
+fn what_was_counted_between_two_looks_is_a_range() {
+    let verdict = |text: &str| judged(text).verdict;
+    // From 2 s on, with looks at 1.6 s and 2.6 s: 99 a second, 4 or 5 seconds until the loss.
+    let packets = |than: &str| verdict(&format!("link_packets(before=loss) {than}"));
+    assert_eq!(packets("> 390"), Judgement::Pass);
+    assert_eq!(packets("> 400"), Judgement::Inconclusive);
+    assert_eq!(packets("> 500"), Judgement::Fail);
+    let seen = judged("link_packets(before=loss) > 400").observed.remove(0);
+    assert_eq!((seen.low, seen.high), (Some(396.0), Some(495.0)));
+    assert!(seen.how.contains("once a second"), "{seen:?}");
 }
 
 /// The host gate: what the host's stalls can have turned over is inconclusive, all else stands.
@@ -384,6 +480,7 @@ fn what_grows_is_at_least_what_it_is_while_the_run_goes_on() {
         lives: Vec::new(),
         latency: &latency,
         samples: &[],
+        links: &[],
         running: true,
     };
     let verdicts: Vec<Judgement> = lab

@@ -3,7 +3,7 @@
 use super::window::{FaultTimes, Frame};
 use crate::id::NodeIndex;
 use crate::lab::Lab;
-use crate::metrics::{LatencyRow, SampleRow};
+use crate::metrics::{LatencyRow, LinkSample, SampleRow};
 
 /// A run. Times are nanoseconds since its go.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct View<'r> {
     pub latency: &'r [LatencyRow],
     /// Values of metrics.
     pub samples: &'r [SampleRow],
+    /// What ordered pairs carried.
+    pub links: &'r [LinkSample],
     /// Whether the run goes on, so that what grows is not all yet.
     pub running: bool,
 }

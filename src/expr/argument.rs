@@ -4,7 +4,7 @@ use super::function::{Aggregate, Function, Gives, Param, ParamKind, WINDOWS};
 use super::token::{Kind, Token};
 use super::value::{Quantity, Type};
 use super::{Mistake, Place};
-use crate::metrics::{self, MetricKind};
+use crate::metrics::{self, LinkMetric, MetricKind};
 use crate::words;
 use netlab_protocol::latency::Outcome;
 use std::collections::BTreeSet;
@@ -28,6 +28,8 @@ pub enum Argument {
     Metric(&'static metrics::Metric),
     /// What is made of its values.
     Aggregate(Aggregate),
+    /// The counter of packets that did not arrive because of one cause.
+    Cause(LinkMetric),
 }
 
 /// A part of the scenario.
@@ -282,6 +284,11 @@ fn fit(kind: ParamKind, token: &Token) -> Option<Argument> {
             let found = all.find(|(name, _)| Some(*name) == word)?;
             Some(Argument::Aggregate(found.1))
         }
+        ParamKind::Cause => {
+            let mut all = LinkMetric::ALL.into_iter();
+            let found = all.find(|metric| metric.cause().is_some_and(|c| Some(c) == word))?;
+            Some(Argument::Cause(found))
+        }
     }
 }
 
@@ -303,6 +310,7 @@ fn expected(kind: ParamKind) -> &'static str {
         ParamKind::Share => "a share from 0% to 100%",
         ParamKind::Metric => "a metric in quotes: \"queue_length\"",
         ParamKind::Aggregate => "what is made of the values",
+        ParamKind::Cause => "why packets did not arrive",
     }
 }
 
@@ -317,6 +325,10 @@ fn suggestion(kind: ParamKind, token: &Token) -> String {
         ParamKind::Aggregate => {
             let all = Aggregate::ALL.iter().map(|(name, _)| *name);
             words::known("words", &word, all)
+        }
+        ParamKind::Cause => {
+            let all = LinkMetric::ALL.into_iter().filter_map(LinkMetric::cause);
+            words::known("causes", &word, all)
         }
         ParamKind::Metric => {
             let all: BTreeSet<&str> = metrics::METRICS.iter().map(|m| m.name).collect();

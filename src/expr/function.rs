@@ -21,6 +21,22 @@ pub enum Id {
     Errors,
     /// `latency`
     Latency,
+    /// `link_bytes`
+    LinkBytes,
+    /// `link_corrupted`
+    LinkCorrupted,
+    /// `link_drops`
+    LinkDrops,
+    /// `link_duplicated`
+    LinkDuplicated,
+    /// `link_loss`
+    LinkLoss,
+    /// `link_packets`
+    LinkPackets,
+    /// `link_queue`
+    LinkQueue,
+    /// `link_rate`
+    LinkRate,
     /// `lost_writes`
     LostWrites,
     /// `messages_per_request`
@@ -103,6 +119,8 @@ pub enum ParamKind {
     Metric,
     /// What is made of a metric's values.
     Aggregate,
+    /// Why packets did not arrive.
+    Cause,
 }
 
 /// What is made of a metric's values.
@@ -154,6 +172,8 @@ const fn needed(name: &'static str, kind: ParamKind) -> Param {
 }
 
 const NODES: Param = optional("nodes", ParamKind::Nodes);
+const FROM: Param = optional("from", ParamKind::Nodes);
+const TO: Param = optional("to", ParamKind::Nodes);
 const OP: Param = optional("op", ParamKind::Op);
 const SHARE: Param = optional("share", ParamKind::Share);
 
@@ -177,6 +197,12 @@ const fn of_requests(
             Id::Crashes
                 | Id::Downtime
                 | Id::Errors
+                | Id::LinkBytes
+                | Id::LinkCorrupted
+                | Id::LinkDrops
+                | Id::LinkDuplicated
+                | Id::LinkPackets
+                | Id::LinkQueue
                 | Id::LostWrites
                 | Id::Requests
                 | Id::Restarts
@@ -266,6 +292,62 @@ pub const FUNCTIONS: &[Function] = &[
         &[NODES, optional("percentile", ParamKind::Percentile), OP],
         Type::Duration,
         "Latency from the intended time that this share (p99) of the answered requests does not exceed.",
+    ),
+    of_facts(
+        Id::LinkBytes,
+        "link_bytes",
+        &[FROM, TO],
+        Type::Bytes,
+        "Bytes (IP header included) that links from and to these nodes delivered, hop by hop.",
+    ),
+    of_facts(
+        Id::LinkCorrupted,
+        "link_corrupted",
+        &[FROM, TO],
+        Type::Number,
+        "Packets in which the links turned over a bit.",
+    ),
+    of_facts(
+        Id::LinkDrops,
+        "link_drops",
+        &[FROM, TO, optional("cause", ParamKind::Cause)],
+        Type::Number,
+        "Packets that the links did not deliver, or those of one cause: loss, down, mtu, queue, receiver, ttl.",
+    ),
+    of_facts(
+        Id::LinkDuplicated,
+        "link_duplicated",
+        &[FROM, TO],
+        Type::Number,
+        "Packets of which the links made a copy.",
+    ),
+    of_facts(
+        Id::LinkLoss,
+        "link_loss",
+        &[FROM, TO, optional("cause", ParamKind::Cause)],
+        Type::Ratio,
+        "Share of the packets sent over the links that was not delivered, or not because of one cause.",
+    ),
+    of_facts(
+        Id::LinkPackets,
+        "link_packets",
+        &[FROM, TO],
+        Type::Number,
+        "Packets that links from and to these nodes delivered, copies included, hop by hop.",
+    ),
+    of_facts(
+        Id::LinkQueue,
+        "link_queue",
+        &[FROM, TO],
+        Type::Bytes,
+        "Most bytes that were seen waiting in the queue of one link.",
+    ),
+    of_facts(
+        Id::LinkRate,
+        "link_rate",
+        &[FROM, TO],
+        Type::BitRate,
+        "What the links delivered per second, all of them together.",
     ),
     of_askers(
         Id::LostWrites,

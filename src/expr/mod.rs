@@ -168,7 +168,12 @@ impl Call {
 
     /// Its selection of nodes, if there is one.
     pub fn nodes(&self) -> Option<(&str, &Place)> {
-        self.arguments.iter().find_map(|(_, one)| match one {
+        self.selections().next()
+    }
+
+    /// Every selection of nodes in it.
+    pub fn selections(&self) -> impl Iterator<Item = (&str, &Place)> {
+        self.arguments.iter().filter_map(|(_, one)| match one {
             Argument::Nodes(text, place) => Some((text.as_str(), place)),
             _ => None,
         })

@@ -75,6 +75,12 @@ impl LinkMetric {
         self != LinkMetric::QueueBytes
     }
 
+    /// Why the packets that it counts did not arrive; none: it counts others.
+    pub fn cause(self) -> Option<&'static str> {
+        let word = self.as_str().strip_prefix("dropped_")?;
+        word.strip_suffix("_total")
+    }
+
     /// Whether it counts packets that did not arrive.
     pub fn is_drop(self) -> bool {
         matches!(

@@ -7,7 +7,7 @@
 mod rows;
 mod stats;
 
-pub use rows::{LatencyRow, SampleRow};
+pub use rows::{LatencyRow, LinkSample, SampleRow};
 pub use stats::Stats;
 
 mod link;

@@ -1,5 +1,6 @@
 //! Rows of a record that are numbers: requests and values of metrics.
 
+use super::LinkMetric;
 use crate::id::NodeIndex;
 use netlab_protocol::latency::{Op, Outcome};
 
@@ -33,4 +34,19 @@ pub struct SampleRow {
     pub labels: String,
     /// The value, in the metric's unit.
     pub value: f64,
+}
+
+/// A number about an ordered pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkSample {
+    /// Nanoseconds since go.
+    pub t: i64,
+    /// The sender.
+    pub from: NodeIndex,
+    /// The receiver.
+    pub to: NodeIndex,
+    /// What.
+    pub metric: LinkMetric,
+    /// The value.
+    pub value: u64,
 }

@@ -18,7 +18,7 @@
 //! | `events.jsonl` | one [`event::Event`] per line; the first is `run-started`, the last `run-ended` |
 //! | `samples.csv` | `t,node,metric,labels,value`: t is when the node read the value; labels are `key=value` joined by `,` and quoted when there are several |
 //! | `latency.csv` | `t,node,op,outcome,le_us,count`: t is the start of the 100 ms slot of the *intended* time; `count` requests took at most `le_us` µs (upper edge of a bucket of [`netlab_protocol::latency::bucket`]); rows with equal keys add up |
-//! | `links.csv` | `t,from,to,metric,value`: what an ordered pair carried, by [`crate::metrics::LinkMetric`]; counters count from the run's begin (and anew after a restart of the agent), and a row is written only when its value has changed |
+//! | `links.csv` | `t,from,to,metric,value`: what an ordered pair carried, by [`crate::metrics::LinkMetric`]; counters count from the run's begin (and anew after a restart of the agent), and a row is written only when its value has changed, but at the begin and end of a fault at least one is |
 //! | `agent.json` | an [`AgentEnv`]: kernel, cores, load, rights, lag; it becomes the section `agent` of `env.json` |
 //! | `topology.yaml` | the file as it was given |
 //! | `plan.txt` | the plan as it was printed |
@@ -36,9 +36,9 @@ pub mod stream;
 pub mod view;
 mod writer;
 
-pub use crate::metrics::{LatencyRow, SampleRow};
+pub use crate::metrics::{LatencyRow, LinkSample, SampleRow};
 pub use list::{Brief, Place, brief, is_run, list, log_tail, of_lab};
-pub use reader::{LinkSample, ReadError, Run, read_agent_env, read_events};
+pub use reader::{ReadError, Run, read_agent_env, read_events};
 pub use writer::{RunWriter, WriteError};
 
 use serde::{Deserialize, Serialize};

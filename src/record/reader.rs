@@ -9,7 +9,7 @@ use super::{
 };
 use crate::id::NodeIndex;
 use crate::lab::{self, Lab};
-use crate::metrics::{LatencyRow, LinkMetric, SampleRow};
+use crate::metrics::{LatencyRow, LinkMetric, LinkSample, SampleRow};
 use crate::timeline::Timeline;
 use netlab_protocol::latency::{Op, Outcome};
 use serde::de::DeserializeOwned;
@@ -48,21 +48,6 @@ pub enum ReadError {
         /// Its format.
         found: u32,
     },
-}
-
-/// A number about an ordered pair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LinkSample {
-    /// Nanoseconds since go.
-    pub t: i64,
-    /// The sender.
-    pub from: NodeIndex,
-    /// The receiver.
-    pub to: NodeIndex,
-    /// What.
-    pub metric: LinkMetric,
-    /// The value.
-    pub value: u64,
 }
 
 /// A recorded run.

@@ -6,27 +6,39 @@ use super::Run;
 use super::event::{Event, What};
 use crate::check::{FaultTimes, Frame, Life, LifeEvent, View};
 use crate::lab::Lab;
-use crate::metrics::{LatencyRow, SampleRow};
+use crate::metrics::{LatencyRow, LinkSample, SampleRow};
+
+/// What was measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'r> {
+    /// Requests.
+    pub latency: &'r [LatencyRow],
+    /// Values of metrics.
+    pub samples: &'r [SampleRow],
+    /// What ordered pairs carried.
+    pub links: &'r [LinkSample],
+}
 
 /// The run as checks look at it.
 pub fn view(run: &Run) -> View<'_> {
-    of(&run.lab, &run.events, &run.latency, &run.samples)
+    let rows = Rows {
+        latency: &run.latency,
+        samples: &run.samples,
+        links: &run.links,
+    };
+    of(&run.lab, &run.events, rows)
 }
 
 /// The same of a run that is not read from disk.
-pub fn of<'r>(
-    lab: &'r Lab,
-    events: &[Event],
-    latency: &'r [LatencyRow],
-    samples: &'r [SampleRow],
-) -> View<'r> {
+pub fn of<'r>(lab: &'r Lab, events: &[Event], rows: Rows<'r>) -> View<'r> {
     View {
         lab,
         frame: frame(events),
         faults: faults(events),
         lives: lives(lab, events),
-        latency,
-        samples,
+        latency: rows.latency,
+        samples: rows.samples,
+        links: rows.links,
         running: false,
     }
 }

@@ -100,7 +100,7 @@ impl Reader<'_> {
         let place = |place: &Place| self.inside(&expect, place);
         let (mut selections, mut faults) = (Vec::new(), Vec::new());
         for call in expr.calls() {
-            if let Some((text, at)) = call.nodes() {
+            for (text, at) in call.selections() {
                 let selection = self.selection_of(&Spanned::new(text.to_owned(), place(at)))?;
                 selections.push((text.to_owned(), selection));
             }

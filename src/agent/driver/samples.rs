@@ -2,11 +2,14 @@
 //! carried.
 //!
 //! Owns how often. Reading takes a walk over all devices or pairs, so it is done beside the driver and
-//! comes back as a [`Message`]; what the numbers mean is the core's and the record's to say.
+//! comes back as a [`Message`]; only at the borders of faults the driver waits for what links carried, so
+//! that checks know it exactly. What the numbers mean is the core's and the record's to say.
 
-use super::{Driver, Message, SIGN_OF_LIFE, sys};
+use super::{AgentError, Driver, Message, SIGN_OF_LIFE, sys};
 use crate::engine::Engine;
+use crate::fabric::LinkCounters;
 use crate::id::NodeIndex;
+use crate::record::event::What;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
@@ -35,6 +38,42 @@ impl<E: Engine + 'static> Driver<E> {
         });
     }
 
+    /// Whether counters of links are read before anything else changes: something begins or ends, and the
+    /// lab is small enough.
+    pub(super) fn is_border(&self, what: &What) -> bool {
+        let border = matches!(
+            what,
+            What::WarmupEnded
+                | What::FaultBegan { .. }
+                | What::HealStarted { .. }
+                | What::FaultHealed { .. }
+        );
+        let nodes = self.core.lab.nodes.len() as u64;
+        border && nodes * nodes <= PAIRS_PER_SECOND && self.recorder.is_open()
+    }
+
+    /// Reads what links carried now, once for all events since the last change of the network.
+    pub(super) fn look_at_border(&mut self) -> Result<(), AgentError> {
+        if !std::mem::take(&mut self.at_border) {
+            return Ok(());
+        }
+        let at = sys::now();
+        let counters = self.fabric.counters()?;
+        self.keep_links(at, &counters, true)
+    }
+
+    /// Records what links carried until `at`, and lets checks know that may end the run.
+    pub(super) fn keep_links(
+        &mut self,
+        at: u64,
+        counters: &[LinkCounters],
+        border: bool,
+    ) -> Result<(), AgentError> {
+        let rows = self.recorder.links(at, counters, &self.core.lab, border)?;
+        self.core.watched.keep_links(&self.core.lab, &rows);
+        Ok(())
+    }
+
     /// Reads what links carried, more seldom in large labs: a sample is a walk over all pairs.
     pub(super) fn sample_links(&mut self, now: u64) {
         let nodes = self.core.lab.nodes.len() as u64;
@@ -46,8 +85,9 @@ impl<E: Engine + 'static> Driver<E> {
         let (fabric, inbox) = (Arc::clone(&self.fabric), self.sender.clone());
         let epoch = self.moves.epoch();
         spawn_blocking(move || {
+            let at = sys::now();
             if let Ok(counters) = fabric.counters() {
-                let _ = inbox.blocking_send(Message::Links(epoch, sys::now(), counters)); // the agent may be ending
+                let _ = inbox.blocking_send(Message::Links(epoch, at, counters)); // the agent may be ending
             }
         });
     }

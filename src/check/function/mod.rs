@@ -7,6 +7,14 @@ mod crashes;
 mod downtime;
 mod errors;
 mod latency;
+mod link_bytes;
+mod link_corrupted;
+mod link_drops;
+mod link_duplicated;
+mod link_loss;
+mod link_packets;
+mod link_queue;
+mod link_rate;
 mod lost_writes;
 mod messages_per_request;
 mod metric;
@@ -34,6 +42,14 @@ pub fn answer(call: &Call, scope: &Scope<'_>) -> Answer {
         Id::Downtime => downtime::answer(call, scope),
         Id::Errors => errors::answer(call, scope),
         Id::Latency => latency::answer(call, scope),
+        Id::LinkBytes => link_bytes::answer(scope),
+        Id::LinkCorrupted => link_corrupted::answer(scope),
+        Id::LinkDrops => link_drops::answer(call, scope),
+        Id::LinkDuplicated => link_duplicated::answer(scope),
+        Id::LinkLoss => link_loss::answer(call, scope),
+        Id::LinkPackets => link_packets::answer(scope),
+        Id::LinkQueue => link_queue::answer(scope),
+        Id::LinkRate => link_rate::answer(scope),
         Id::LostWrites => lost_writes::answer(scope),
         Id::MessagesPerRequest => messages_per_request::answer(scope),
         Id::Metric => metric::answer(call, scope),

@@ -1,0 +1,10 @@
+//! `link_duplicated`: packets of which links made a copy.
+
+use crate::check::answer::Answer;
+use crate::check::scope::Scope;
+use crate::check::traffic::Traffic;
+use crate::metrics::LinkMetric;
+
+pub fn answer(scope: &Scope<'_>) -> Answer {
+    Traffic::of(scope).count(&[LinkMetric::DuplicatedTotal])
+}
