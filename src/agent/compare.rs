@@ -152,7 +152,7 @@ fn node_difference(was: &NodeSight, is: &NodeSight) -> Option<String> {
 }
 
 /// `has delay 0.105, was 0.005`, in the words of `lab.json`.
-fn changed(was: &LinkProperties, is: &LinkProperties) -> String {
+pub(super) fn changed(was: &LinkProperties, is: &LinkProperties) -> String {
     let fields = |link: &LinkProperties| match serde_json::to_value(link) {
         Ok(Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),

@@ -26,6 +26,7 @@ mod core;
 mod desire;
 mod doors;
 mod driver;
+mod healed;
 mod host;
 mod identity;
 mod judge;

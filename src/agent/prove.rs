@@ -113,6 +113,8 @@ pub(super) struct Case {
     pub disturbed: bool,
     /// Other faults that were in force on the same things.
     pub others: BTreeSet<String>,
+    /// Those of them that were after its heal.
+    pub holders: BTreeSet<String>,
     /// Looks that were asked for, with what is expected, in their order.
     asked: Vec<Asked>,
 }
@@ -250,6 +252,9 @@ impl Core {
         let names = others().filter(beside);
         let names: Vec<String> = names.map(|f| self.faults.label(f.fault)).collect();
         if let Some(case) = self.proofs.cases.get_mut(&fault) {
+            if moment == Moment::After {
+                case.holders.extend(names.iter().cloned());
+            }
             case.others.extend(names);
             case.asked.push(Asked {
                 moment,
@@ -311,7 +316,9 @@ impl Core {
         let names = |node: NodeIndex| self.name(node);
         let effects = &self.faults.get(fault).effects;
         let judged = judge::judge(effects, case, &names);
+        let is_proven = judged.is_ok();
         let label = self.faults.label(fault);
+        let place = fault;
         let (fault, occurrence) = self.faults.id(fault);
         let what = match judged {
             Ok(Judged { seen, masked: true }) => What::FaultMasked {
@@ -335,6 +342,7 @@ impl Core {
             }
         };
         self.event(now, what);
+        self.prove_healed(now, place, case, is_proven);
     }
 }
 

@@ -46,6 +46,7 @@ fn a_lost_machine_falls_silent_dies_and_comes_back() {
         "node-wired",
         "fault-healed loss",
         "fault-proven loss",
+        "heal-proven loss",
         "node-ready",
         "run-ended",
     ];

@@ -135,6 +135,36 @@ pub enum What {
         /// Why.
         why: String,
     },
+    /// After its heal a fault's effect was seen to be gone.
+    HealProven {
+        /// Its name.
+        fault: String,
+        /// Which of its occurrences, from 1.
+        #[serde(default = "one")]
+        occurrence: u32,
+        /// What was seen.
+        seen: String,
+    },
+    /// After its heal others hold all that a fault had touched: nobody could see it go.
+    HealMasked {
+        /// Its name.
+        fault: String,
+        /// Which of its occurrences, from 1.
+        #[serde(default = "one")]
+        occurrence: u32,
+        /// Those that were in force on the same nodes and links.
+        by: Vec<String>,
+    },
+    /// After its heal something of a fault's effect remained; the run is inconclusive.
+    HealUnproven {
+        /// Its name.
+        fault: String,
+        /// Which of its occurrences, from 1.
+        #[serde(default = "one")]
+        occurrence: u32,
+        /// What.
+        why: String,
+    },
     /// After the last heal the lab was not what it was before the first fault; the run is
     /// inconclusive.
     NotRestored {

@@ -79,9 +79,12 @@ pub struct OccurrenceSummary {
     /// What proves it; none: it was not healed in this run, or failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
+    /// What proves that its effect went with its heal; none: there was nothing to be seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heal: Option<Proof>,
 }
 
-/// What is known of a fault's effect.
+/// What is known of a fault's effect, or of its going.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Proof {
@@ -196,6 +199,7 @@ fn occurrence(events: &[Event], fault: &FaultTimes) -> OccurrenceSummary {
         heal_started: fault.heal_started,
         healed: fault.healed,
         proof: proof(events, fault),
+        heal: heal(events, fault),
     }
 }
 
@@ -217,6 +221,32 @@ fn proof(events: &[Event], of: &FaultTimes) -> Option<Proof> {
             seen: seen.clone(),
         }),
         What::FaultUnproven {
+            fault,
+            occurrence,
+            why,
+        } if same(fault, occurrence) => Some(Proof::Unproven { why: why.clone() }),
+        _ => None,
+    };
+    events.iter().find_map(about)
+}
+
+fn heal(events: &[Event], of: &FaultTimes) -> Option<Proof> {
+    let same = |fault: &String, occurrence: &u32| *fault == of.name && *occurrence == of.occurrence;
+    let about = |event: &Event| match &event.what {
+        What::HealProven {
+            fault,
+            occurrence,
+            seen,
+        } if same(fault, occurrence) => Some(Proof::Proven { seen: seen.clone() }),
+        What::HealMasked {
+            fault,
+            occurrence,
+            by,
+        } if same(fault, occurrence) => Some(Proof::Masked {
+            by: by.clone(),
+            seen: String::new(),
+        }),
+        What::HealUnproven {
             fault,
             occurrence,
             why,

@@ -206,6 +206,9 @@ fn proven(out: &mut String, once: &OccurrenceSummary, palette: Palette) {
     if let Some(proof) = &once.proof {
         wrapped(out, "  ", &self::proof(proof), palette);
     }
+    if let Some(heal) = &once.heal {
+        wrapped(out, "  ", &self::heal(heal), palette);
+    }
 }
 
 /// `proven: 214 packets tried, 0 passed`
@@ -215,6 +218,15 @@ pub(super) fn proof(proof: &Proof) -> String {
         Proof::Masked { by, seen } if seen.is_empty() => format!("hidden by {}", by.join(", ")),
         Proof::Masked { by, seen } => format!("hidden by {}: {seen}", by.join(", ")),
         Proof::Unproven { why } => format!("not proven: {why}"),
+    }
+}
+
+/// `gone: 2 links as without it, 16 of 16 packets made for them pass`
+pub(super) fn heal(heal: &Proof) -> String {
+    match heal {
+        Proof::Proven { seen } => format!("gone: {seen}"),
+        Proof::Masked { by, .. } => format!("its end is hidden by {}", by.join(", ")),
+        Proof::Unproven { why } => format!("healed, but not all is back: {why}"),
     }
 }
 

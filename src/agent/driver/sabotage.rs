@@ -4,7 +4,7 @@
 //! whatever it is told.
 
 use super::Operation;
-use crate::fabric::{LinkChange, ResolverChange};
+use crate::fabric::{LinkChange, ResolverChange, ResolverManner};
 use crate::lab::Lab;
 
 /// What is not done.
@@ -14,7 +14,7 @@ pub(in crate::agent) struct Sabotage {
 }
 
 impl Sabotage {
-    /// `links`: no link is made worse; `heal`: no link is made well again; `kill`, `stop`, `pause`,
+    /// `links`: no link is made worse; `heal`: no link and no name is made well again; `kill`, `stop`, `pause`,
     /// `unpause`, `start`: the engine is not asked to.
     pub fn new(words: Vec<String>) -> Sabotage {
         match cfg!(debug_assertions) {
@@ -40,12 +40,14 @@ impl Sabotage {
         changes
     }
 
-    /// Leaves out what is not to be done; `resolver`: nobody is answered otherwise.
-    pub fn resolver(&self, changes: Vec<ResolverChange>) -> Vec<ResolverChange> {
-        match self.says("resolver") {
-            true => Vec::new(),
-            false => changes,
-        }
+    /// Leaves out what is not to be done; `resolver`: nobody is answered otherwise, or, with `heal`,
+    /// as before.
+    pub fn resolver(&self, mut changes: Vec<ResolverChange>) -> Vec<ResolverChange> {
+        changes.retain(|change| {
+            let heals = change.manner == ResolverManner::default();
+            !self.says(if heals { "heal" } else { "resolver" })
+        });
+        changes
     }
 
     /// `abort`: no connection is reset.

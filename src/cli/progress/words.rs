@@ -102,6 +102,16 @@ pub fn sentence(what: &What, died: &BTreeSet<String>) -> Option<Line> {
             let fault = occurrence_label(fault, *occurrence);
             line.painted(Palette::bad, format!("fault {fault} not proven: {why}"))
         }
+        What::HealProven { .. } | What::HealMasked { .. } => return None,
+        What::HealUnproven {
+            fault,
+            occurrence,
+            why,
+        } => {
+            let fault = occurrence_label(fault, *occurrence);
+            let text = format!("fault {fault} was healed, but not all is back: {why}");
+            line.painted(Palette::bad, text)
+        }
         What::NotRestored { what } => {
             let text = format!("not as it was before: {}", what.join("; "));
             line.painted(Palette::bad, text)

@@ -46,16 +46,20 @@ struct Proven {
     text: String,
 }
 
-fn proven(proof: &Proof) -> Proven {
+fn proven(once: &OccurrenceSummary) -> Vec<Proven> {
+    let paragraph = |proof, text: fn(&Proof) -> String| paragraph(proof, text(proof));
+    let proof = once.proof.iter().map(|proof| paragraph(proof, text::proof));
+    let heal = once.heal.iter().map(|heal| paragraph(heal, text::heal));
+    proof.chain(heal).collect()
+}
+
+fn paragraph(proof: &Proof, text: String) -> Proven {
     let class = match proof {
         Proof::Proven { .. } => "good",
         Proof::Masked { .. } => "warn",
         Proof::Unproven { .. } => "bad",
     };
-    Proven {
-        class,
-        text: text::proof(proof),
-    }
+    Proven { class, text }
 }
 
 /// A check with what was seen of it.
@@ -128,12 +132,8 @@ fn fault(fault: &FaultSummary, warmup: i64) -> Fault {
             many.iter().map(fact).collect()
         }
     };
-    let proofs = fault
-        .occurrences
-        .iter()
-        .filter_map(|once| once.proof.as_ref());
     Fault {
-        proofs: proofs.map(proven).collect(),
+        proofs: fault.occurrences.iter().flat_map(proven).collect(),
         name: fault.name.clone(),
         what: format!("{} {}", fault.kind, fault.target),
         facts,
