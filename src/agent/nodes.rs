@@ -185,7 +185,7 @@ impl Core {
             seed: self.lab.seed,
             role,
         };
-        let message = ToNode::Configure(configure);
+        let message = ToNode::Configure(Box::new(configure));
         self.act(Action::Send { conn, message });
     }
 

@@ -49,6 +49,7 @@ pub(super) fn lab(count: u32, scenario: Option<Scenario>) -> Lab {
             port: 80,
             service: Service {
                 time: Duration::ZERO,
+                distribution: Default::default(),
                 workers: 1,
                 queue: 1,
             },

@@ -6,7 +6,7 @@
 use super::model::{Node, Program};
 use super::roster::Roster;
 use crate::spec::Diagnostic;
-use netlab_protocol::role::{Arrivals, File, Load, Role, Service};
+use netlab_protocol::role::{File, Load, Role, Service};
 
 /// Looks at a lab whose nodes could all be resolved.
 pub(super) fn look(roster: &Roster<'_>, nodes: &[Node], reports: &mut Vec<Diagnostic>) {
@@ -23,7 +23,7 @@ pub(super) fn look(roster: &Roster<'_>, nodes: &[Node], reports: &mut Vec<Diagno
 struct Offer {
     /// Whether anyone asks it at all.
     asked: bool,
-    /// Requests per second.
+    /// Requests per second, at the most.
     rate: f64,
     /// Bytes per second of the answers' payload.
     bytes: f64,
@@ -40,10 +40,7 @@ fn load_of(node: &Node) -> Option<&Load> {
 }
 
 fn rate_of(load: &Load) -> f64 {
-    match load.arrivals {
-        Arrivals::Open { rate, .. } => rate,
-        Arrivals::Closed { .. } => 0.0,
-    }
+    load.arrivals.peak().unwrap_or(0.0)
 }
 
 /// Payload of an answer, on average.

@@ -106,6 +106,13 @@ pub const METRICS: &[Metric] = &[
         "Own requests sent and not yet ended.",
     ),
     metric(
+        "attempts_total",
+        MetricKind::Counter,
+        "1",
+        &["outcome"],
+        "Attempts of own requests that ended, by how; more than requests where some were made again.",
+    ),
+    metric(
         "requests_served_total",
         MetricKind::Counter,
         "1",

@@ -1,6 +1,6 @@
 //! Every default and limit of the topology file, in one place.
 
-use netlab_protocol::role::Service;
+use netlab_protocol::role::{Distribution, Service};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ pub const WARMUP: Duration = Duration::ZERO;
 /// `service`: 1 ms, 4 workers, 256 that wait; so 4,000 requests/s.
 pub const SERVICE: Service = Service {
     time: Duration::from_millis(1),
+    distribution: Distribution::Fixed,
     workers: 4,
     queue: 256,
 };
@@ -61,5 +62,9 @@ pub const USERS: RangeInclusive<u32> = 1..=10_000;
 pub const IN_FLIGHTS: RangeInclusive<u32> = 1..=100_000;
 /// Keys that are asked for.
 pub const KEY_COUNTS: RangeInclusive<u32> = 1..=1_000_000;
+/// The largest exponent of Zipf's law.
+pub const MAX_SKEW: u64 = 10;
+/// Steps of a rate.
+pub const MAX_STEPS: usize = 100;
 /// Attempts after the first.
 pub const RETRIES: RangeInclusive<u32> = 0..=100;

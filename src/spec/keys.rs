@@ -65,6 +65,8 @@ pub enum Kind {
     Scalar,
     /// A whole number in this range.
     Integer(u64, u64),
+    /// A number in this range.
+    Number(u64, u64),
     /// `true` or `false`.
     Flag,
     /// A time with its unit.

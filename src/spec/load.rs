@@ -1,7 +1,8 @@
-//! `load:` of clients and peers.
+//! `load:` of clients and peers: what they ask. When they do is `arrivals`' business.
 
+use super::arrivals;
 use super::defaults::{
-    IN_FLIGHT, IN_FLIGHTS, KEY_COUNTS, KEYS, MAX_VALUE_BYTES, RETRIES, THINK, TIMEOUT, USERS,
+    IN_FLIGHT, IN_FLIGHTS, KEY_COUNTS, KEYS, MAX_SKEW, MAX_VALUE_BYTES, RETRIES, TIMEOUT, USERS,
     VALUE_BYTES,
 };
 use super::diagnostic::Diagnostic;
@@ -9,9 +10,10 @@ use super::fields::Fields;
 use super::keys::{Kind, Shape, key};
 use super::reader::Reader;
 use super::selector::Selection;
-use super::tree::{Entry, Value};
-use crate::units::{ByteSize, Frequency, Ratio};
-use netlab_protocol::role::{Arrivals, Load};
+use super::tree::{Data, Entry, Value, short};
+use crate::units::{ByteSize, Ratio};
+use netlab_protocol::role::{Arrivals, Backoff, Distribution, Load};
+use std::time::Duration;
 
 /// `load` of a client.
 pub const LOAD: Shape = Shape {
@@ -24,8 +26,13 @@ pub const LOAD: Shape = Shape {
         ),
         key(
             "rate",
-            Kind::Frequency,
-            "Requests per second of each node, at a fixed pace whatever becomes of them.",
+            arrivals::RATE,
+            "Requests per second of each node, whatever becomes of them: one rate, a ramp (`from`, `to`, `over`) or `steps`.",
+        ),
+        key(
+            "arrivals",
+            arrivals::GAPS,
+            "How a `rate` is kept: at a `fixed` pace (the default), or as a `poisson` process.",
         ),
         key(
             "users",
@@ -34,7 +41,7 @@ pub const LOAD: Shape = Shape {
         ),
         key(
             "think",
-            Kind::Time,
+            arrivals::THINKING,
             "Time between an answer and the same user's next request; 0s unless said.",
         ),
         key(
@@ -53,6 +60,11 @@ pub const LOAD: Shape = Shape {
             "How many keys are asked for; 100 unless said.",
         ),
         key(
+            "skew",
+            Kind::Either(&[Kind::Word(UNIFORM), Kind::Map(&SKEW)]),
+            "How often each key is: `uniform` (the default), or by Zipf's law.",
+        ),
+        key(
             "value",
             Kind::Bytes,
             "Size of a written value; 128B unless said, at most 1MiB.",
@@ -61,6 +73,16 @@ pub const LOAD: Shape = Shape {
             "retries",
             Kind::Integer(*RETRIES.start() as u64, *RETRIES.end() as u64),
             "Attempts after the first, within the timeout; 0 unless said.",
+        ),
+        key(
+            "backoff",
+            Kind::Map(&BACKOFF),
+            "Pauses before the attempts after the first: doubled each time.",
+        ),
+        key(
+            "attempt-timeout",
+            Kind::Time,
+            "After which an attempt is given up and made again; only `timeout` ends one unless said.",
         ),
         key(
             "path",
@@ -74,22 +96,44 @@ pub const LOAD: Shape = Shape {
         ),
     ],
     needs: &[],
-    later: &[
-        "arrivals",
-        "distribution",
-        "skew",
-        "requests",
-        "duration",
-        "method",
-        "body",
-        "headers",
-        "port",
-    ],
+    later: &["requests", "duration", "method", "body", "headers", "port"],
     instead: &[
         ("concurrency", "write `users` or `in-flight`"),
         ("server", "write `target`"),
         ("rps", "write `rate: 20/s`"),
+        (
+            "distribution",
+            "write `arrivals: poisson`, or `distribution` within `think`",
+        ),
     ],
+};
+
+const UNIFORM: &[&str] = &["uniform"];
+const SKEW: Shape = Shape {
+    what: "`skew`",
+    keys: &[key(
+        "zipf",
+        Kind::Number(0, MAX_SKEW),
+        "The exponent: the i-th key is asked for with a weight of 1 / i^exponent, `key-0` most often.",
+    )],
+    needs: &["zipf"],
+    later: &[],
+    instead: &[("exponent", "write `zipf`")],
+};
+const BACKOFF: Shape = Shape {
+    what: "`backoff`",
+    keys: &[
+        key("from", Kind::Time, "The first pause; 10ms unless said."),
+        key("to", Kind::Time, "The longest; 2s unless said."),
+        key(
+            "jitter",
+            Kind::Share,
+            "The share of a pause of which a random part is left out; 0% unless said.",
+        ),
+    ],
+    needs: &[],
+    later: &[],
+    instead: &[("max", "write `to`"), ("base", "write `from`")],
 };
 
 impl Reader<'_> {
@@ -117,37 +161,10 @@ impl Reader<'_> {
         }
     }
 
-    fn arrivals(&self, fields: &Fields<'_>) -> Option<Arrivals> {
-        self.not_together(fields, "rate", &["users", "think"])?;
-        self.not_together(fields, "users", &["in-flight"])?;
-        if let Some(rate) = fields.get("rate") {
-            let in_flight = fields.get("in-flight").map(|v| self.small(v, IN_FLIGHTS));
-            let rate: Frequency = self.quantity(rate, "a rate of requests", "/s")?;
-            return Some(Arrivals::Open {
-                rate: rate.0,
-                in_flight: in_flight.unwrap_or(Some(IN_FLIGHT))?,
-            });
-        }
-        let help = "`rate: 20/s` (at a fixed pace) or `users: 10` (each waits for the answer)";
-        let Some(users) = fields.get("users") else {
-            self.report(
-                Diagnostic::error("missing-key", "`load` needs `rate` or `users`")
-                    .at(fields.span, "")
-                    .help(help),
-            );
-            return None;
-        };
-        let think = fields.get("think").map(|v| self.duration(v));
-        Some(Arrivals::Closed {
-            users: self.small(users, USERS)?,
-            think: think.unwrap_or(Some(THINK))?,
-        })
-    }
-
     /// What is asked, with arrivals still to be filled in; none when something was refused.
     fn requests(&self, fields: &Fields<'_>, client: bool) -> Option<Load> {
         let path = fields.get("path").map(|v| self.path(v, client));
-        let clash = self.not_together(fields, "path", &["writes", "keys", "value"]);
+        let clash = self.not_together(fields, "path", &["writes", "keys", "skew", "value"]);
         let timeout = fields
             .get("timeout")
             .map(|v| self.positive_duration(v, "a timeout"));
@@ -156,23 +173,127 @@ impl Reader<'_> {
             .map(|v| self.quantity::<Ratio>(v, "a share", "%"));
         let keys = fields.get("keys").map(|v| self.small(v, KEY_COUNTS));
         let value = fields.get("value").map(|v| self.value_bytes(v));
-        let retries = fields.get("retries").map(|v| self.small(v, RETRIES));
+        let skew = fields.get("skew").map(|v| self.skew(v));
+        let (timeout, retries) = (timeout.unwrap_or(Some(TIMEOUT)), self.retries(fields));
+        let attempt = self.attempt_timeout(fields, timeout);
         clash?;
+        let (retries, backoff) = retries?;
         Some(Load {
             arrivals: Arrivals::Open {
                 rate: 0.0,
+                legs: Vec::new(),
+                gaps: Distribution::Fixed,
                 in_flight: IN_FLIGHT,
             },
-            timeout: timeout.unwrap_or(Some(TIMEOUT))?,
+            timeout: timeout?,
             writes: writes.unwrap_or(Some(Ratio::default()))?.0,
             keys: keys.unwrap_or(Some(KEYS))?,
             value_bytes: value.unwrap_or(Some(VALUE_BYTES))?,
-            retries: retries.unwrap_or(Some(0))?,
+            skew: skew.unwrap_or(Some(0.0))?,
+            retries,
+            backoff,
+            attempt_timeout: attempt?,
+            record: false,
             path: match path {
                 Some(path) => Some(path?),
                 None => None,
             },
         })
+    }
+
+    /// How often, and after which pauses, a request is made again.
+    fn retries(&self, fields: &Fields<'_>) -> Option<(u32, Backoff)> {
+        let retries = fields.get("retries").map(|v| self.small(v, RETRIES));
+        let backoff = fields.get("backoff").map(|v| self.backoff(v));
+        let retries = retries.unwrap_or(Some(0))?;
+        for key in ["backoff", "attempt-timeout"] {
+            if let Some(entry) = fields.entry(key).filter(|_| retries == 0) {
+                let message = format!("`{key}` says nothing where no request is made again");
+                self.report(
+                    Diagnostic::error("conflict", message)
+                        .at(entry.key.span, "")
+                        .help("say how often: `retries: 3`"),
+                );
+                return None;
+            }
+        }
+        Some((retries, backoff.unwrap_or(Some(Backoff::DEFAULT))?))
+    }
+
+    fn backoff(&self, value: &Value) -> Option<Backoff> {
+        let fields = self.fields(value, &BACKOFF, None)?;
+        let time = |key| {
+            fields
+                .get(key)
+                .map(|v| self.positive_duration(v, "a pause"))
+        };
+        let (from, to) = (time("from"), time("to"));
+        let jitter = fields.get("jitter");
+        let jitter = jitter.map(|v| self.quantity::<Ratio>(v, "a share", "%"));
+        let from = from.unwrap_or(Some(Backoff::DEFAULT.from))?;
+        let longest = to.unwrap_or(Some(Backoff::DEFAULT.to.max(from)))?;
+        if longest < from {
+            let span = fields.get("to").map_or(fields.span, |to| to.span);
+            self.bad(
+                span,
+                "the longest pause (`to`) is shorter than the first (`from`)",
+            );
+            return None;
+        }
+        Some(Backoff {
+            from,
+            to: longest,
+            jitter: jitter.unwrap_or(Some(Ratio::default()))?.0,
+        })
+    }
+
+    /// Outer none: it is wrong; inner none: nothing is said.
+    fn attempt_timeout(
+        &self,
+        fields: &Fields<'_>,
+        timeout: Option<Duration>,
+    ) -> Option<Option<Duration>> {
+        let Some(value) = fields.get("attempt-timeout") else {
+            return Some(None);
+        };
+        let time = self.positive_duration(value, "a timeout")?;
+        if timeout.is_some_and(|timeout| time >= timeout) {
+            let message = "an attempt's timeout is shorter than that of its request (`timeout`)";
+            self.bad(value.span, message);
+            return None;
+        }
+        Some(Some(time))
+    }
+
+    /// The exponent of Zipf's law; 0 for keys that are all alike.
+    fn skew(&self, value: &Value) -> Option<f64> {
+        if !matches!(value.data, Data::Map(_)) {
+            let word = self.text(value, "`uniform`, or `{ zipf: 1.0 }`")?.value;
+            if UNIFORM.contains(&word.as_str()) {
+                return Some(0.0);
+            }
+            let message = format!("`{}` is no skew of keys", short(&word));
+            self.report(
+                Diagnostic::error("bad-value", message)
+                    .at(value.span, "")
+                    .help("`uniform`, or by Zipf's law `{ zipf: 1.0 }`"),
+            );
+            return None;
+        }
+        let fields = self.fields(value, &SKEW, None)?;
+        let exponent = fields.need(self, "zipf", "such as `zipf: 1.0`")?;
+        let expected = format!("a number from 0 to {MAX_SKEW}");
+        let scalar = self.scalar(exponent, &expected)?;
+        let number = match scalar.data {
+            Data::Int(i) => Some(i as f64),
+            Data::Float(f) => Some(f),
+            _ => None,
+        };
+        let number = number.filter(|n| (0.0..=MAX_SKEW as f64).contains(n));
+        if number.is_none() {
+            self.wrong(&scalar, &expected);
+        }
+        number
     }
 
     fn value_bytes(&self, value: &Value) -> Option<u32> {
@@ -205,7 +326,12 @@ impl Reader<'_> {
     }
 
     /// Reports the first of `others` that stands beside `key`.
-    fn not_together(&self, fields: &Fields<'_>, key: &str, others: &[&str]) -> Option<()> {
+    pub(super) fn not_together(
+        &self,
+        fields: &Fields<'_>,
+        key: &str,
+        others: &[&str],
+    ) -> Option<()> {
         let (Some(entry), Some((other, second))) =
             (fields.entry(key), fields.among(others).first().copied())
         else {

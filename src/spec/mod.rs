@@ -20,6 +20,7 @@
 //! file are reported at once. Must not touch engine, clock or environment, nor know which nodes a
 //! selector selects.
 
+mod arrivals;
 mod by_hand;
 pub mod defaults;
 mod degrade;

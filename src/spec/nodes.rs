@@ -1,5 +1,6 @@
 //! `nodes:`.
 
+use super::arrivals;
 use super::defaults::{MAX_FILE_BYTES, MAX_FILES, MAX_NODES, PORTS, QUEUE, SERVICE, WORKERS};
 use super::diagnostic::Diagnostic;
 use super::fields::Fields;
@@ -275,10 +276,13 @@ impl Reader<'_> {
             return SERVICE;
         };
         let time = fields.get("time").and_then(|v| self.duration(v));
+        let word = fields.get("distribution");
+        let word = word.and_then(|v| self.word(v, "a distribution", arrivals::SPREADS));
         let workers = fields.get("workers").and_then(|v| self.small(v, WORKERS));
         let queue = fields.get("queue").and_then(|v| self.small(v, QUEUE));
         Service {
             time: time.unwrap_or(SERVICE.time),
+            distribution: word.map_or(SERVICE.distribution, arrivals::spread),
             workers: workers.unwrap_or(SERVICE.workers),
             queue: queue.unwrap_or(SERVICE.queue),
         }

@@ -4,7 +4,7 @@
 
 use super::defaults::{MAX_NODES, PORTS, QUEUE, WORKERS};
 use super::keys::{Key, Kind, Shape, key};
-use super::{load, networks};
+use super::{arrivals, load, networks};
 
 const LATER: &[&str] = &[
     "profile",
@@ -250,6 +250,11 @@ pub const SERVICE_SHAPE: Shape = Shape {
             "Time one worker is busy with one request; 1ms unless said.",
         ),
         key(
+            "distribution",
+            Kind::Word(arrivals::SPREADS),
+            "Each request takes `time` (`fixed`, the default), or one drawn around that mean (`exponential`).",
+        ),
+        key(
             "workers",
             Kind::Integer(*WORKERS.start() as u64, *WORKERS.end() as u64),
             "Requests served at once; 4 unless said.",
@@ -261,7 +266,7 @@ pub const SERVICE_SHAPE: Shape = Shape {
         ),
     ],
     needs: &[],
-    later: &["distribution", "jitter"],
+    later: &["jitter"],
     instead: &[("threads", "write `workers`")],
 };
 /// `defaults`.

@@ -133,6 +133,9 @@ fn kind(kind: &Kind) -> Value {
         Kind::Integer(low, high) => {
             or_template(json!({ "type": "integer", "minimum": low, "maximum": high }))
         }
+        Kind::Number(low, high) => {
+            or_template(json!({ "type": "number", "minimum": low, "maximum": high }))
+        }
         Kind::Flag => or_template(json!({ "type": "boolean" })),
         Kind::Time => reference("time"),
         Kind::BitRate => reference("bit-rate"),

@@ -20,6 +20,7 @@ pub fn server(data: Data) -> Program {
         port: 80,
         service: Service {
             time: Duration::from_millis(2),
+            distribution: Default::default(),
             workers: 4,
             queue: 256,
         },

@@ -21,7 +21,7 @@ pub const REPORT_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 #[serde(rename_all = "kebab-case")]
 pub enum ToNode {
     /// Who you are and what you do.
-    Configure(Configure),
+    Configure(Box<Configure>),
     /// The run's clock: `CLOCK_MONOTONIC` nanoseconds of its zero, and a number that changes with
     /// each run. Load starts at `at` (which may lie a little ahead).
     Go {

@@ -30,6 +30,51 @@ pub fn below(seed: u64, counters: &[u64], n: u64) -> u64 {
     ((u128::from(bits(seed, counters)) * u128::from(n)) >> 64) as u64
 }
 
+/// A number of the exponential distribution with mean 1 (by inversion), for (`seed`, `counters`).
+pub fn exponential(seed: u64, counters: &[u64]) -> f64 {
+    -(-unit(seed, counters)).ln_1p()
+}
+
+/// A number `0..n` by Zipf's law: `i` is drawn with a weight of `1 / (i + 1)^exponent`, for (`seed`,
+/// `counters`). 0 for n = 0. In constant time and memory, by rejection-inversion (Hörmann, Derflinger:
+/// "Rejection-inversion to generate variates from monotone discrete distributions", ACM TOMACS 6(3),
+/// 1996).
+pub fn zipf(seed: u64, counters: &[u64], n: u64, exponent: f64) -> u64 {
+    if n <= 1 {
+        return 0;
+    }
+    // The integral of x^-exponent, and its inverse; near exponent 1 they are ln and exp.
+    let beside = 1.0 - exponent;
+    let integral = |x: f64| {
+        let log = x.ln();
+        match (beside * log).abs() < 1e-8 {
+            true => log,
+            false => (beside * log).exp_m1() / beside,
+        }
+    };
+    let inverse = |y: f64| {
+        let scaled = (beside * y).max(-1.0);
+        match scaled.abs() < 1e-8 {
+            true => y.exp(),
+            false => (scaled.ln_1p() / beside).exp(),
+        }
+    };
+    let weight = |x: f64| (-exponent * x.ln()).exp();
+    let (first, last) = (integral(1.5) - 1.0, integral(n as f64 + 0.5));
+    let sure = 2.0 - inverse(integral(2.5) - weight(2.0));
+    let state = bits(seed, counters);
+    // One attempt in eight is rejected at worst, so that 64 in a row never are.
+    for attempt in 0..64 {
+        let y = last + unit(state, &[attempt]) * (first - last);
+        let x = inverse(y);
+        let k = x.round().clamp(1.0, n as f64);
+        if k - x <= sure || y >= integral(k + 0.5) - weight(k) {
+            return k as u64 - 1;
+        }
+    }
+    0
+}
+
 /// A seeded permutation of `0..n` (Fisher and Yates).
 pub fn permutation(seed: u64, counters: &[u64], n: u32) -> Vec<u32> {
     let mut all: Vec<u32> = (0..n).collect();
@@ -60,6 +105,44 @@ mod tests {
     }
     const FROZEN: [u64; 4] = [220, 201, 468, 853];
     const FROZEN_PERMUTATION: [u32; 8] = [2, 7, 6, 4, 1, 3, 5, 0];
+
+    /// 10^5 draws: of a mean of 1 the standard deviation is 0.0032; above 3 lie e^-3 = 4979 of them,
+    /// with one of 69.
+    #[test]
+    fn exponentials_have_their_mean_and_tail() {
+        let drawn: Vec<f64> = (0..100_000).map(|i| exponential(42, &[4, i])).collect();
+        let mean = drawn.iter().sum::<f64>() / 1e5;
+        assert!((mean - 1.0).abs() < 0.016, "{mean}");
+        let tail = drawn.iter().filter(|x| **x > 3.0).count();
+        assert!(tail.abs_diff(4979) < 345, "{tail}");
+        assert!(drawn.iter().all(|x| x.is_finite() && *x >= 0.0));
+    }
+
+    /// Each key's count lies within 5 standard deviations of what its weight demands, for exponents
+    /// below, at and above 1, of few keys and of many.
+    #[test]
+    fn zipf_draws_by_weight() {
+        for exponent in [0.2, 0.99, 1.0, 1.5, 3.0] {
+            for n in [2_u64, 10, 1_000] {
+                let mut counts = vec![0_u64; n as usize];
+                for i in 0..100_000 {
+                    counts[zipf(42, &[5, i], n, exponent) as usize] += 1;
+                }
+                let all: f64 = (1..=n).map(|i| (i as f64).powf(-exponent)).sum();
+                for (i, count) in counts.iter().enumerate() {
+                    let share = (i as f64 + 1.0).powf(-exponent) / all;
+                    let (mean, deviation) = (1e5 * share, (1e5 * share * (1.0 - share)).sqrt());
+                    let off = (*count as f64 - mean).abs();
+                    assert!(
+                        off < 5.0 * deviation + 3.0,
+                        "{i} of {n}, exponent {exponent}: {count}, not {mean}"
+                    );
+                }
+            }
+        }
+        assert_eq!(zipf(1, &[], 0, 1.0), 0);
+        assert!(zipf(1, &[2], 1_000_000, 1.0) < 1_000_000);
+    }
 
     /// 10^5 draws of p = 0.1: the count's standard deviation is 95, so 500 is more than 5 of it.
     #[test]

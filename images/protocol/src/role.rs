@@ -34,12 +34,33 @@ impl Role {
     }
 }
 
+/// How times spread around their mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Distribution {
+    /// Each is the mean.
+    #[default]
+    Fixed,
+    /// Exponential, without memory: of gaps between requests it makes a Poisson process.
+    Exponential,
+}
+
+impl Distribution {
+    /// Whether each time is the mean.
+    pub fn is_fixed(&self) -> bool {
+        *self == Distribution::Fixed
+    }
+}
+
 /// Declared capacity: timers, not burnt CPU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Service {
     /// Time one worker is busy with one request.
     #[serde(with = "duration")]
     pub time: Duration,
+    /// How that time is spread; `time` is the mean.
+    #[serde(default, skip_serializing_if = "Distribution::is_fixed")]
+    pub distribution: Distribution,
     /// Requests served at once.
     pub workers: u32,
     /// Requests that wait for a worker; one more is answered 503.
@@ -95,10 +116,16 @@ pub struct Endpoint {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arrivals {
-    /// At a fixed pace, whatever becomes of the requests before.
+    /// At a pace of their own, whatever becomes of the requests before.
     Open {
-        /// Requests per second.
+        /// Requests per second, at the beginning.
         rate: f64,
+        /// How the rate goes on from there, one after the other; the last one stays.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        legs: Vec<Leg>,
+        /// How the time between two requests is spread.
+        #[serde(default, skip_serializing_if = "Distribution::is_fixed")]
+        gaps: Distribution,
         /// Requests in flight at once; one more is `dropped`, never queued.
         in_flight: u32,
     },
@@ -109,7 +136,68 @@ pub enum Arrivals {
         /// Time between an answer and the next request of the same user.
         #[serde(with = "duration")]
         think: Duration,
+        /// How that time is spread; `think` is the mean.
+        #[serde(default, skip_serializing_if = "Distribution::is_fixed")]
+        thinking: Distribution,
     },
+}
+
+impl Arrivals {
+    /// The largest rate of an open loop, in requests per second; none of a closed one.
+    pub fn peak(&self) -> Option<f64> {
+        match self {
+            Arrivals::Open { rate, legs, .. } => {
+                Some(legs.iter().fold(*rate, |peak, leg| peak.max(leg.to)))
+            }
+            Arrivals::Closed { .. } => None,
+        }
+    }
+}
+
+/// A stretch of time in which a rate changes evenly.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Leg {
+    /// How long it takes; zero is a step.
+    #[serde(with = "duration")]
+    pub over: Duration,
+    /// The rate at its end, in requests per second.
+    pub to: f64,
+}
+
+/// Pauses between the attempts of a request: doubled each time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Backoff {
+    /// Before the first retry.
+    #[serde(with = "duration")]
+    pub from: Duration,
+    /// The longest.
+    #[serde(with = "duration")]
+    pub to: Duration,
+    /// The share of a pause, 0 to 1, of which a part that is drawn evenly is left out.
+    pub jitter: f64,
+}
+
+impl Backoff {
+    /// Unless said otherwise.
+    pub const DEFAULT: Backoff = Backoff {
+        from: Duration::from_millis(10),
+        to: Duration::from_secs(2),
+        jitter: 0.0,
+    };
+
+    fn is_default(&self) -> bool {
+        *self == Backoff::DEFAULT
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Backoff {
+        Backoff::DEFAULT
+    }
+}
+
+fn is_zero(number: &f64) -> bool {
+    *number == 0.0
 }
 
 /// What is asked, and how often.
@@ -124,10 +212,28 @@ pub struct Load {
     pub writes: f64,
     /// Requests go to keys `key-0` … `key-<keys-1>`.
     pub keys: u32,
+    /// Exponent of Zipf's law by which keys are drawn: the i-th (from 1) with a weight of 1 / i^skew.
+    /// 0: all alike.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skew: f64,
     /// Bytes of a written value.
     pub value_bytes: u32,
     /// Attempts after the first, within the same timeout.
     pub retries: u32,
+    /// Pauses before them.
+    #[serde(default, skip_serializing_if = "Backoff::is_default")]
+    pub backoff: Backoff,
+    /// After which an attempt is given up, so that another one can be made; none: only the timeout
+    /// of the request ends it.
+    #[serde(
+        default,
+        with = "duration::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub attempt_timeout: Option<Duration>,
+    /// Whether each request is recorded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub record: bool,
     /// Read this path instead of keys (`GET path`), so that any web server can be loaded.
     pub path: Option<String>,
 }

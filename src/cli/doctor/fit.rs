@@ -101,8 +101,8 @@ pub fn demand(lab: &Lab) -> Demand {
 /// way.
 fn rate(load: &Load, rtt: Duration) -> f64 {
     match &load.arrivals {
-        Arrivals::Open { rate, .. } => *rate,
-        Arrivals::Closed { users, think } => {
+        open @ Arrivals::Open { .. } => open.peak().unwrap_or(0.0),
+        Arrivals::Closed { users, think, .. } => {
             let each = (*think + rtt).max(Duration::from_millis(1));
             f64::from(*users) / each.as_secs_f64()
         }

@@ -140,7 +140,10 @@ fn service(service: &netlab_protocol::role::Service) -> String {
 
 fn load(load: &Load) -> String {
     match &load.arrivals {
-        Arrivals::Open { rate, .. } => format!("{rate} requests/s each"),
+        Arrivals::Open { rate, legs, .. } => match legs.last() {
+            Some(last) => format!("{rate} to {} requests/s each", last.to),
+            None => format!("{rate} requests/s each"),
+        },
         Arrivals::Closed { users, .. } => format!("{} each", many(*users as usize, "user")),
     }
 }

@@ -53,7 +53,7 @@ impl Life {
         loop {
             let told = match control.next(&self.outbox).await? {
                 ToNode::Configure(configure) => {
-                    let told = self.configure(configure);
+                    let told = self.configure(*configure);
                     if told.is_ok() {
                         control.send(&ToAgent::Ready).await?;
                     }

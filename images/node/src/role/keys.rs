@@ -48,6 +48,12 @@ impl<W> Keys<W> {
         }
     }
 
+    /// The same, whose service times are those of `node` under `seed`, where they are drawn.
+    pub fn of(self, seed: u64, node: &str) -> Keys<W> {
+        let service = self.service.of(seed, node);
+        Keys { service, ..self }
+    }
+
     /// Offers these files, made up from `seed`, and no others.
     pub fn offer_files(&mut self, seed: u64, files: &[File]) {
         let content = |f: &File| (f.name.clone(), Content::new(seed, &f.name, f.bytes));

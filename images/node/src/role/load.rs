@@ -2,21 +2,21 @@
 //!
 //! Every intended request ends in exactly one outcome, counted at its *intended* time, whatever
 //! the driver's lag: a slow service can therefore not hide the requests it kept from being asked.
-//! The timeout runs from the intended time, too, and covers connecting and all attempts.
+//! The timeout runs from the intended time, too, and covers connecting and all attempts. Attempts are
+//! counted by themselves, so that a storm of retries is seen even where requests succeed.
 //!
 //! What a request asks is [`super::question`]'s idea; how it travels is the role's.
 
 use super::ledger::Ledger;
 use super::nanos;
+use super::pace::Pace;
 use super::question::{Question, Questions, Spread};
 use super::stats::{self, Latency};
 use netlab_protocol::control::Sample;
 use netlab_protocol::latency::{LatencyCount, Outcome};
-use netlab_protocol::role::{Arrivals, Load};
+use netlab_protocol::role::{Arrivals, Distribution, Load};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Before the first retry; doubled for each one after it.
-const FIRST_PAUSE: u64 = 10_000_000;
 /// A closed-loop user whose request failed asks again no sooner than this after the one before,
 /// so that a refused connection does not become a busy loop.
 const LEAST_AFTER_FAILURE: u64 = 10_000_000;
@@ -26,7 +26,7 @@ const LEAST_AFTER_FAILURE: u64 = 10_000_000;
 pub enum Step {
     /// Ask; the answer goes to [`Loader::finish`].
     Ask(Asked),
-    /// The time is over: forget it, it is counted.
+    /// Its time, or that of its attempt, is over: forget what was asked.
     GiveUp(u64),
 }
 
@@ -46,6 +46,8 @@ pub struct Asked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
     Deadline(u64),
+    /// The time of the attempt under way is over.
+    Attempt(u64),
     Retry(u64),
     Arrival,
     User(u32),
@@ -55,7 +57,11 @@ enum Due {
 struct Flight {
     asked: Asked,
     intended: u64,
+    /// Its number in its epoch.
+    number: u64,
     attempts: u32,
+    /// When the attempt under way is given up, where that is before the request is.
+    attempt_ends: Option<u64>,
     /// Waits for its next attempt.
     is_pausing: bool,
     user: Option<u32>,
@@ -78,11 +84,15 @@ pub struct Loader {
     schedule: u64,
     /// Number of the next request of this epoch.
     next: u64,
+    /// Where the open loop's next request stands among those that its rate makes.
+    place: f64,
     next_id: u64,
     due: BTreeSet<(u64, Due)>,
     flights: BTreeMap<u64, Flight>,
     latency: Latency,
     ledger: Ledger,
+    /// Attempts that ended, by how.
+    attempts: BTreeMap<Outcome, u64>,
 }
 
 impl Loader {
@@ -96,11 +106,13 @@ impl Loader {
             is_stopped: false,
             schedule: 0,
             next: 0,
+            place: 0.0,
             next_id: 0,
             due: BTreeSet::new(),
             flights: BTreeMap::new(),
             latency: Latency::default(),
             ledger: Ledger::default(),
+            attempts: BTreeMap::new(),
         }
     }
 
@@ -153,43 +165,61 @@ impl Loader {
 
     fn unschedule(&mut self) {
         self.due
-            .retain(|(_, due)| matches!(due, Due::Deadline(_) | Due::Retry(_)));
+            .retain(|(_, due)| !matches!(due, Due::Arrival | Due::User(_)));
     }
 
     /// Schedules the first requests at or after `from`.
     fn start(&mut self, from: u64) {
         self.next = 0;
-        let Some(load) = self.load.as_ref() else {
-            return;
-        };
         if self.is_stopped || self.questions.is_empty() {
             return;
         }
-        match load.arrivals {
-            Arrivals::Open { rate, .. } if rate > 0.0 => {
-                let skipped = from.saturating_sub(self.schedule) as f64 / 1e9 * rate;
-                self.next = (skipped as u64).saturating_sub(1);
-                while self.arrival(rate) < from {
+        match self.load.as_ref().map(|load| &load.arrivals) {
+            Some(Arrivals::Open { rate, legs, .. }) if *rate > 0.0 => {
+                let late = from.saturating_sub(self.schedule) as f64 / 1e9;
+                let before = Pace { rate: *rate, legs }.by(late);
+                self.next = before as u64;
+                self.place = before;
+                self.step();
+                while self.arrival() < Some(from) {
                     self.next += 1;
+                    self.step();
                 }
-                self.due.insert((self.arrival(rate), Due::Arrival));
+                self.due.extend(self.arrival().map(|at| (at, Due::Arrival)));
             }
-            Arrivals::Open { .. } => {}
-            Arrivals::Closed { users, think } => {
+            Some(&Arrivals::Closed { users, think, .. }) => {
                 let spread = nanos(think).max(LEAST_AFTER_FAILURE) as f64;
                 for user in 0..users {
                     let offset = (self.questions.start(u64::from(user)) * spread) as u64;
                     self.due.insert((from + offset, Due::User(user)));
                 }
             }
+            Some(Arrivals::Open { .. }) | None => {}
         }
     }
 
-    /// When the open loop's next request is intended: a fixed pace, starting at a place within
-    /// the first interval that is drawn per node, so that nodes do not fire in one instant.
-    fn arrival(&self, rate: f64) -> u64 {
-        let intervals = self.next as f64 + self.questions.start(0);
-        self.schedule + (intervals * 1e9 / rate) as u64
+    /// Moves on to the place of the open loop's next request. At a fixed pace requests stand one
+    /// apart, starting at a place within the first interval that is drawn per node, so that nodes do
+    /// not fire in one instant; in a Poisson process the distances are drawn.
+    fn step(&mut self) {
+        let arrivals = self.load.as_ref().map(|load| &load.arrivals);
+        let Some(Arrivals::Open { gaps, .. }) = arrivals else {
+            return;
+        };
+        match gaps {
+            Distribution::Fixed => self.place = self.next as f64 + self.questions.start(0),
+            Distribution::Exponential => self.place += self.questions.gap(self.epoch, self.next),
+        }
+    }
+
+    /// When the open loop's next request is intended.
+    fn arrival(&self) -> Option<u64> {
+        let arrivals = self.load.as_ref().map(|load| &load.arrivals);
+        let Some(Arrivals::Open { rate, legs, .. }) = arrivals else {
+            return None;
+        };
+        let seconds = Pace { rate: *rate, legs }.when(self.place);
+        Some(self.schedule.saturating_add((seconds * 1e9) as u64))
     }
 
     /// Everything that is due by `now`.
@@ -203,10 +233,15 @@ impl Loader {
                         steps.push(Step::GiveUp(id));
                     }
                 }
+                Due::Attempt(id) => {
+                    steps.push(Step::GiveUp(id));
+                    self.finish(at, id, Outcome::Timeout);
+                }
                 Due::Retry(id) => {
                     if let Some(flight) = self.flights.get_mut(&id) {
                         flight.is_pausing = false;
                         steps.push(Step::Ask(flight.asked));
+                        self.attempt(at, id);
                     }
                 }
                 Due::Arrival => self.arrive(at, now, &mut steps),
@@ -219,7 +254,7 @@ impl Loader {
     /// The open loop's request intended at `at`, and the schedule of the next.
     fn arrive(&mut self, at: u64, now: u64, steps: &mut Vec<Step>) {
         let Some(Load {
-            arrivals: Arrivals::Open { rate, in_flight },
+            arrivals: Arrivals::Open { in_flight, .. },
             ..
         }) = self.load
         else {
@@ -230,7 +265,8 @@ impl Loader {
         } else if let Some(question) = self.question() {
             self.count(at, question, Outcome::Dropped, at);
         }
-        self.due.insert((self.arrival(rate), Due::Arrival));
+        self.step();
+        self.due.extend(self.arrival().map(|at| (at, Due::Arrival)));
     }
 
     fn question(&mut self) -> Option<Question> {
@@ -242,6 +278,7 @@ impl Loader {
 
     /// Asks what was intended at `intended`.
     fn ask(&mut self, intended: u64, now: u64, user: Option<u32>, steps: &mut Vec<Step>) {
+        let number = self.next;
         let Some(question) = self.question() else {
             return;
         };
@@ -256,7 +293,9 @@ impl Loader {
         let flight = Flight {
             asked,
             intended,
+            number,
             attempts: 1,
+            attempt_ends: None,
             is_pausing: false,
             user,
             epoch: self.epoch,
@@ -269,6 +308,19 @@ impl Loader {
         } else {
             self.due.insert((asked.deadline, Due::Deadline(id)));
             steps.push(Step::Ask(asked));
+            self.attempt(now, id);
+        }
+    }
+
+    /// An attempt of request `id` begins.
+    fn attempt(&mut self, now: u64, id: u64) {
+        let most = self.load.as_ref().and_then(|load| load.attempt_timeout);
+        if let (Some(most), Some(flight)) = (most, self.flights.get_mut(&id)) {
+            let end = now.saturating_add(nanos(most));
+            if end < flight.asked.deadline {
+                flight.attempt_ends = Some(end);
+                self.due.insert((end, Due::Attempt(id)));
+            }
         }
     }
 
@@ -284,19 +336,37 @@ impl Loader {
     /// An attempt of request `id` ended; unknown ones were given up before.
     pub fn finish(&mut self, now: u64, id: u64, outcome: Outcome) {
         let retries = self.load.as_ref().map_or(0, |load| load.retries);
-        let Some(flight) = self.flights.get_mut(&id) else {
+        // What was given up may still be answered by a worker of the own node.
+        let Some(flight) = self.flights.get(&id).filter(|flight| !flight.is_pausing) else {
             return;
         };
-        let pause = FIRST_PAUSE << (flight.attempts - 1).min(20);
-        let again = now.saturating_add(pause);
-        let may_retry = !outcome.is_success() && flight.attempts <= retries;
-        if may_retry && again < flight.asked.deadline {
+        let (attempts, deadline) = (flight.attempts, flight.asked.deadline);
+        let again = now.saturating_add(self.pause(flight));
+        let may_retry = !outcome.is_success() && attempts <= retries && again < deadline;
+        if !may_retry {
+            self.settle(now, id, outcome);
+            return;
+        }
+        *self.attempts.entry(outcome).or_default() += 1;
+        if let Some(flight) = self.flights.get_mut(&id) {
             flight.attempts += 1;
             flight.is_pausing = true;
-            self.due.insert((again, Due::Retry(id)));
-        } else {
-            self.settle(now, id, outcome);
+            let ends = flight.attempt_ends.take();
+            ends.map(|ends| self.due.remove(&(ends, Due::Attempt(id))));
         }
+        self.due.insert((again, Due::Retry(id)));
+    }
+
+    /// How long a request waits for its next attempt.
+    fn pause(&self, flight: &Flight) -> u64 {
+        let backoff = self.load.as_ref().map(|load| load.backoff);
+        let backoff = backoff.unwrap_or_default();
+        let doubled = nanos(backoff.from).saturating_mul(1 << (flight.attempts - 1).min(40));
+        let pause = doubled.min(nanos(backoff.to));
+        let drawn = self
+            .questions
+            .jitter(flight.epoch, flight.number, flight.attempts);
+        (pause as f64 * (1.0 - backoff.jitter * drawn)) as u64
     }
 
     /// Ends a request; whether an attempt of it is still under way.
@@ -305,17 +375,25 @@ impl Loader {
             return false;
         };
         self.due.remove(&(flight.asked.deadline, Due::Deadline(id)));
+        if let Some(ends) = flight.attempt_ends {
+            self.due.remove(&(ends, Due::Attempt(id)));
+        }
+        if !flight.is_pausing {
+            *self.attempts.entry(outcome).or_default() += 1;
+        }
         self.count(flight.intended, flight.asked.question, outcome, now);
         if let Some(user) = flight.user.filter(|_| flight.epoch == self.epoch) {
-            self.think(user, flight.intended, now, outcome);
+            self.think(user, &flight, now, outcome);
         }
         !flight.is_pausing
     }
 
     /// Schedules the next request of a closed-loop user.
-    fn think(&mut self, user: u32, intended: u64, ended: u64, outcome: Outcome) {
+    fn think(&mut self, user: u32, flight: &Flight, ended: u64, outcome: Outcome) {
         let Some(Load {
-            arrivals: Arrivals::Closed { think, .. },
+            arrivals: Arrivals::Closed {
+                think, thinking, ..
+            },
             ..
         }) = self.load
         else {
@@ -324,9 +402,16 @@ impl Loader {
         if self.is_stopped {
             return;
         }
-        let mut next = ended.saturating_add(nanos(think));
+        let mean = nanos(think);
+        let think = match thinking {
+            Distribution::Fixed => mean,
+            Distribution::Exponential => {
+                (mean as f64 * self.questions.think(self.epoch, flight.number)) as u64
+            }
+        };
+        let mut next = ended.saturating_add(think);
         if !outcome.is_success() {
-            next = next.max(intended.saturating_add(LEAST_AFTER_FAILURE));
+            next = next.max(flight.intended.saturating_add(LEAST_AFTER_FAILURE));
         }
         self.due.insert((next, Due::User(user)));
     }
@@ -358,6 +443,10 @@ impl Loader {
         let writes = |load: &Load| load.path.is_none() && load.writes > 0.0;
         if self.load.as_ref().is_some_and(writes) {
             self.ledger.samples(out);
+        }
+        for (outcome, count) in &self.attempts {
+            let labels = format!("outcome={outcome}");
+            out.push(stats::labelled("attempts_total", labels, *count as f64));
         }
     }
 

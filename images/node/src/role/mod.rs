@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`server`], [`client`], [`peer`] | the roles |
 //! | [`load`] | when to ask, when to give up, how it ended |
+//! | [`pace`] | when an open loop's requests are due |
 //! | [`question`] | what the j-th request asks |
 //! | [`keys`] | the key and file service of servers and peers |
 //! | [`service`] | workers and their bounded queue |
@@ -20,6 +21,7 @@ pub mod http;
 pub mod keys;
 pub mod ledger;
 pub mod load;
+pub mod pace;
 pub mod peer;
 pub mod question;
 pub mod route;
@@ -141,7 +143,7 @@ pub trait Machine {
 pub fn machine(configure: &Configure, store: Store) -> Box<dyn Machine> {
     let Configure { seed, node, .. } = configure;
     match &configure.role {
-        Role::Server(role) => Box::new(server::Server::new(*seed, role, store)),
+        Role::Server(role) => Box::new(server::Server::new(*seed, node, role, store)),
         Role::Client(role) => Box::new(client::Client::new(*seed, node, role)),
         Role::Peer(role) => Box::new(peer::Peer::new(*seed, node, role, store)),
     }

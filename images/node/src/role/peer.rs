@@ -67,7 +67,7 @@ impl Peer {
             index: role.index,
             peers: role.peers.clone(),
             next_hop: role.next_hop.clone(),
-            keys: Keys::new(&role.service, role.data, store),
+            keys: Keys::new(&role.service, role.data, store).of(seed, node),
             loader: Loader::new(questions, role.load.clone()),
             value: value(seed, role.load.as_ref()),
             forwards: BTreeMap::new(),

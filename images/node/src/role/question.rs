@@ -12,6 +12,9 @@ const KEY: u64 = 1;
 const WRITE: u64 = 2;
 /// The phase of the open loop and the first instants of users.
 const START: u64 = 3;
+const GAP: u64 = 4;
+const THINK: u64 = 5;
+const JITTER: u64 = 6;
 
 /// Among whom requests are spread.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +22,8 @@ pub enum Spread {
     /// Request j goes to target j mod n, whatever its key.
     Targets(u32),
     /// Requests go to owners in seeded permutations of all `peers`, so that after every `peers`
-    /// requests each owner was asked equally often; key i is owned by peer i mod `peers`.
+    /// requests each owner was asked equally often; key i is owned by peer i mod `peers`. Where keys
+    /// are skewed, owners are as their keys are.
     Owners {
         /// Who asks.
         index: u32,
@@ -82,6 +86,24 @@ impl Questions {
         draw::unit(self.seed, &[self.node, START, user])
     }
 
+    /// By how many mean gaps request `j` comes after the one before, where gaps are exponential.
+    pub fn gap(&self, epoch: u64, j: u64) -> f64 {
+        draw::exponential(self.seed, &[self.node, GAP, epoch, j])
+    }
+
+    /// How many mean times the user of request `j` thinks after it, where that is exponential.
+    pub fn think(&self, epoch: u64, j: u64) -> f64 {
+        draw::exponential(self.seed, &[self.node, THINK, epoch, j])
+    }
+
+    /// A number in `[0, 1)` for the pause before an attempt of request `j`.
+    pub fn jitter(&self, epoch: u64, j: u64, attempt: u32) -> f64 {
+        draw::unit(
+            self.seed,
+            &[self.node, JITTER, epoch, j, u64::from(attempt)],
+        )
+    }
+
     /// What request `j` asks; `epoch` counts the changes of the load.
     pub fn ask(&mut self, load: &Load, epoch: u64, j: u64) -> Question {
         let node = self.node;
@@ -90,21 +112,28 @@ impl Questions {
         let keys = u64::from(load.keys.max(1));
         let seed = self.seed;
         let uniform = |n| draw::below(seed, &drawn(KEY), n);
+        let skewed = (load.skew > 0.0).then(|| draw::zipf(seed, &drawn(KEY), keys, load.skew));
         match self.spread {
             Spread::Targets(n) => Question {
                 target: (j % u64::from(n.max(1))) as u32,
-                key: uniform(keys) as u32,
+                key: skewed.unwrap_or_else(|| uniform(keys)) as u32,
                 op: if is_write { Op::Write } else { Op::Read },
             },
             Spread::Owners { index, peers } => {
                 let n = u64::from(peers.max(1));
                 // Keys owner, owner + n, owner + 2n … below `keys`; its first one if there is none.
                 let share = |owner: u64| keys.saturating_sub(owner).div_ceil(n).max(1);
-                let owner = self.owner(peers, j);
-                let nth = uniform(share(u64::from(owner)));
+                let (owner, key) = match skewed {
+                    Some(key) => ((key % n) as u32, key as u32),
+                    None => {
+                        let owner = self.owner(peers, j);
+                        let nth = uniform(share(u64::from(owner)));
+                        (owner, owner.saturating_add((nth * n) as u32))
+                    }
+                };
                 Question {
                     target: owner,
-                    key: owner.saturating_add((nth * n) as u32),
+                    key,
                     op: match (owner == index, is_write) {
                         (false, false) => Op::Read,
                         (false, true) => Op::Write,

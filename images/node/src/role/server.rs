@@ -16,9 +16,9 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server that holds `store`.
-    pub fn new(seed: u64, role: &role::Server, store: Store) -> Server {
-        let mut keys = Keys::new(&role.service, role.data, store);
+    /// The server `node` that holds `store`.
+    pub fn new(seed: u64, node: &str, role: &role::Server, store: Store) -> Server {
+        let mut keys = Keys::new(&role.service, role.data, store).of(seed, node);
         keys.offer_files(seed, &role.files);
         Server { keys }
     }

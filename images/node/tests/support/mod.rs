@@ -10,7 +10,9 @@ pub use host::steady;
 use netlab_protocol::PROTOCOL;
 use netlab_protocol::control::{Configure, Report, ToAgent, ToNode};
 use netlab_protocol::latency::{Op, Outcome};
-use netlab_protocol::role::{self, Arrivals, Data, Endpoint, Load, Role, Service};
+use netlab_protocol::role::{
+    self, Arrivals, Backoff, Data, Distribution, Endpoint, Load, Role, Service,
+};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
@@ -95,12 +97,12 @@ impl Lab {
     }
 
     pub fn tell_role(&mut self, role: Role) {
-        self.tell(&ToNode::Configure(Configure {
+        self.tell(&ToNode::Configure(Box::new(Configure {
             protocol: PROTOCOL,
             node: "node-1".into(),
             seed: 7,
             role,
-        }));
+        })));
     }
 
     pub fn configure(&mut self, role: Role) {
@@ -222,6 +224,7 @@ pub fn endpoint(port: u16) -> Endpoint {
 pub fn service(ms: u64, workers: u32, queue: u32) -> Service {
     Service {
         time: Duration::from_millis(ms),
+        distribution: Distribution::Fixed,
         workers,
         queue,
     }
@@ -251,6 +254,8 @@ pub fn load(rate: f64) -> Load {
     Load {
         arrivals: Arrivals::Open {
             rate,
+            legs: Vec::new(),
+            gaps: Distribution::Fixed,
             in_flight: 100,
         },
         timeout: Duration::from_millis(500),
@@ -258,6 +263,10 @@ pub fn load(rate: f64) -> Load {
         keys: 20,
         value_bytes: 100,
         retries: 0,
+        skew: 0.0,
+        backoff: Backoff::DEFAULT,
+        attempt_timeout: None,
+        record: false,
         path: None,
     }
 }

@@ -30,7 +30,7 @@ fn pair(load: Load, time: u64, workers: u32, queue: u32) -> Sim {
         data: Data::Memory,
         files: Vec::new(),
     };
-    let server = Server::new(7, &role, Store::default());
+    let server = Server::new(7, "server", &role, Store::default());
     Sim::new(
         5 * MS,
         vec![Box::new(client(load)), Box::new(server)],
@@ -118,7 +118,7 @@ fn a_full_queue_is_busy_and_a_dead_process_refuses() {
 #[test]
 fn the_closed_loop_waits_for_answers() {
     let think = Duration::from_millis(88);
-    let mut sim = pair(load(Arrivals::Closed { users: 4, think }), 2 * MS, 4, 0);
+    let mut sim = pair(load(closed(4, think)), 2 * MS, 4, 0);
     go(&mut sim, 0);
     sim.run(10 * S);
     let n: u32 = sim.outcomes(0).values().sum();
@@ -127,10 +127,7 @@ fn the_closed_loop_waits_for_answers() {
     // A refused user does not spin.
     sim.refusing.insert(1);
     sim.delay = 0;
-    let spinning = Arrivals::Closed {
-        users: 1,
-        think: Duration::ZERO,
-    };
+    let spinning = closed(1, Duration::ZERO);
     sim.give(0, other(load(spinning)));
     sim.outcomes(0);
     sim.run(11 * S);
@@ -297,7 +294,7 @@ fn acknowledged_writes_that_are_lost_are_counted() {
         data: Data::Memory,
         files: Vec::new(),
     };
-    sim.machines[1] = Box::new(Server::new(7, &role, Store::default()));
+    sim.machines[1] = Box::new(Server::new(7, "server", &role, Store::default()));
     sim.run(8 * S);
     assert_eq!(sim.sample(0, "writes_lost_total"), 4.0);
 }

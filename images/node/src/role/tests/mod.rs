@@ -1,6 +1,7 @@
 //! Roles under a simulated clock: no socket, no waiting, exact counts.
 
 mod client;
+mod load;
 mod peer;
 mod server;
 mod store;
@@ -11,7 +12,7 @@ use super::{Action, Event, Machine, Ticket};
 use bytes::Bytes;
 use netlab_protocol::control::Sample;
 use netlab_protocol::latency::{Op, Outcome};
-use netlab_protocol::role::{Arrivals, Endpoint, Load, Service};
+use netlab_protocol::role::{Arrivals, Backoff, Distribution, Endpoint, Load, Service};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -216,6 +217,7 @@ pub fn put(path: &str, value: &str) -> Request {
 pub fn service(time: u64, workers: u32, queue: u32) -> Service {
     Service {
         time: Duration::from_nanos(time),
+        distribution: Distribution::Fixed,
         workers,
         queue,
     }
@@ -239,12 +241,29 @@ pub fn load(arrivals: Arrivals) -> Load {
         keys: 100,
         value_bytes: 8,
         retries: 0,
+        skew: 0.0,
+        backoff: Backoff::DEFAULT,
+        attempt_timeout: None,
+        record: false,
         path: None,
     }
 }
 
 pub fn open(rate: f64, in_flight: u32) -> Arrivals {
-    Arrivals::Open { rate, in_flight }
+    Arrivals::Open {
+        rate,
+        legs: Vec::new(),
+        gaps: Distribution::Fixed,
+        in_flight,
+    }
+}
+
+pub fn closed(users: u32, think: Duration) -> Arrivals {
+    Arrivals::Closed {
+        users,
+        think,
+        thinking: Distribution::Fixed,
+    }
 }
 
 pub fn is_local(op: Op) -> bool {

@@ -21,7 +21,7 @@ fn role(time: u64, workers: u32, queue: u32, data: Data) -> role::Server {
 
 fn server(time: u64, workers: u32, queue: u32, data: Data) -> Sim {
     let role = role(time, workers, queue, data);
-    Sim::alone(Server::new(7, &role, Store::default()))
+    Sim::alone(Server::new(7, "server", &role, Store::default()))
 }
 
 fn ask(sim: &mut Sim, id: u64, request: Request) {
