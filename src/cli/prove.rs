@@ -6,8 +6,9 @@ use super::launch::{Launch, Settings};
 use super::progress::{Progress, Shows};
 use super::signal::Signals;
 use super::source::Topology;
+use super::terminal::Terminal;
 use super::trial::{self, Rules};
-use crate::check::{Proof, proofs, variations};
+use crate::check::{CheckResult, Proof, Variation, proofs, variations};
 use crate::record::Run;
 use crate::report;
 use std::path::Path;
@@ -24,40 +25,27 @@ pub struct Variant<'a> {
     pub topology: &'a Topology,
     /// What every run is held to.
     pub rules: Rules,
+    /// How much of a running lab is shown.
+    pub shows: Shows,
 }
 
-/// Runs every variation, one after the other, and prints what the checks of `first`, the run of the lab as
-/// it is, prove. [`Exit::Failed`] when one of them proves nothing.
+/// What the checks say of a run that differs from the file.
+pub type Varied = Vec<(Variation, Vec<CheckResult>)>;
+
+/// Runs every variation and prints what the checks of `first`, the run of the lab as it is, prove.
+/// [`Exit::Failed`] when one of them proves nothing.
 ///
 /// # Errors
-/// A run that could not be made; a signal.
+/// A run that could not be made.
 pub async fn prove(
     variant: &Variant<'_>,
     first: &Run,
     signals: &mut Signals,
 ) -> Result<Exit, Failure> {
     let terminal = variant.context.terminal;
-    let name = &variant.topology.lab.name;
-    let mut varied = Vec::new();
-    for (variation, lab) in variations(&variant.topology.lab) {
-        terminal.tell(&format!("{name}: once more {variation}"));
-        let topology = Topology {
-            lab,
-            ..variant.topology.clone()
-        };
-        let progress = Progress::of(terminal, &topology.lab, Shows::All);
-        let prepared = Launch::prepare(variant.context, variant.settings, variant.runs, topology);
-        let launch = prepared.await?;
-        let outcome = trial::play(&launch, variant.rules, &progress, signals).await?;
-        drop(progress);
-        if let Some(signal) = signals.seen() {
-            return Ok(signal.exit());
-        }
-        let Some((record, _)) = outcome.record else {
-            let problem = outcome.problems.into_iter().next();
-            return Err(problem.unwrap_or_else(|| Failure::Bug("a run without a record".into())));
-        };
-        varied.push((variation, report::checks_over(&record, first)));
+    let varied = vary(variant, first, terminal, signals).await?;
+    if let Some(signal) = signals.seen() {
+        return Ok(signal.exit());
     }
     let checks = report::checks_over(first, first);
     let proofs = proofs(&checks, &varied);
@@ -66,4 +54,39 @@ pub async fn prove(
         true => Exit::Passed,
         false => Exit::Failed,
     })
+}
+
+/// Runs every variation, one after the other, until a signal comes; `teller` tells which.
+///
+/// # Errors
+/// A run that could not be made.
+pub async fn vary(
+    variant: &Variant<'_>,
+    first: &Run,
+    teller: Terminal,
+    signals: &mut Signals,
+) -> Result<Varied, Failure> {
+    let name = &variant.topology.lab.name;
+    let mut varied = Vec::new();
+    for (variation, lab) in variations(&variant.topology.lab) {
+        teller.tell(&format!("{name}: once more {variation}"));
+        let topology = Topology {
+            lab,
+            ..variant.topology.clone()
+        };
+        let progress = Progress::of(teller, &topology.lab, variant.shows);
+        let prepared = Launch::prepare(variant.context, variant.settings, variant.runs, topology);
+        let launch = prepared.await?;
+        let outcome = trial::play(&launch, variant.rules, &progress, signals).await?;
+        drop(progress);
+        if signals.seen().is_some() {
+            break;
+        }
+        let Some((record, _)) = outcome.record else {
+            let problem = outcome.problems.into_iter().next();
+            return Err(problem.unwrap_or_else(|| Failure::Bug("a run without a record".into())));
+        };
+        varied.push((variation, report::checks_over(&record, first)));
+    }
+    Ok(varied)
 }

@@ -88,6 +88,7 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
                 runs,
                 topology: &given,
                 rules,
+                shows: Shows::All,
             };
             let proven = prove::prove(&variant, &record, &mut signals).await?;
             Ok(outcome.exit.worst(proven))

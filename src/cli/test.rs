@@ -36,6 +36,7 @@ is known to: up to five runs must all agree, of twenty fifteen; otherwise it is 
 Examples:
   netlab test topologies --junit out.xml
   netlab test lab.yaml --repeat 20 --jobs 2 --json
+  netlab test topologies --prove-checks
   netlab test topologies --github --on-inconclusive retry:2 --fail-fast";
 
 /// Arguments of `netlab test`.
@@ -66,8 +67,12 @@ pub struct Arguments {
     /// Print annotations for GitHub Actions, and append to the summary of the job
     #[arg(long)]
     github: bool,
-    /// Leave the lab of a run that does not pass up, until its lease is over
+    /// Run each file again with each fault left out, and never healed: a check that says the same in all
+    /// runs proves nothing (code 1)
     #[arg(long)]
+    prove_checks: bool,
+    /// Leave the lab of a run that does not pass up, until its lease is over
+    #[arg(long, conflicts_with = "prove_checks")]
     keep_on_failure: bool,
     /// Begin no further file once one did not pass
     #[arg(long)]

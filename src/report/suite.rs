@@ -6,10 +6,12 @@
 mod checks;
 mod github;
 mod junit;
+mod proofs;
 mod text;
 
 pub use github::{annotations, job_summary};
 pub use junit::junit;
+pub use proofs::{CheckProof, Differing};
 pub use text::{case as case_text, totals};
 
 use super::diagnosis::Diagnosis;
@@ -56,6 +58,9 @@ pub struct Case {
     pub retried: Vec<Trial>,
     /// Its checks, over all runs that count.
     pub checks: Vec<CheckOver>,
+    /// What its checks prove, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proofs: Option<Vec<CheckProof>>,
     /// Annotations of a file that is no topology, made where its mistakes are known.
     #[serde(skip)]
     pub annotations: Option<String>,
@@ -154,6 +159,7 @@ impl Case {
             trials: Vec::new(),
             retried: Vec::new(),
             checks: Vec::new(),
+            proofs: None,
             annotations: None,
         }
     }
@@ -177,6 +183,20 @@ impl Case {
             () if !self.is_played() || any(Status::Inconclusive) => Status::Inconclusive,
             () => Status::Passed,
         };
+    }
+
+    /// Takes what its checks prove: one that proves nothing fails it.
+    pub fn prove(&mut self, proofs: Vec<CheckProof>) {
+        if proofs.iter().any(|proof| !proof.proven) {
+            self.status = Status::Failed;
+        }
+        self.proofs = Some(proofs);
+    }
+
+    /// Its checks that prove nothing.
+    pub(super) fn idle(&self) -> impl Iterator<Item = &CheckProof> {
+        let proofs = self.proofs.iter().flatten();
+        proofs.filter(|proof| !proof.proven)
     }
 
     /// Whether the scenario was played in so many runs that the checks mean something.

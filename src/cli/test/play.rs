@@ -1,10 +1,12 @@
 //! What becomes of one file: its runs, one after the other, and those that are done again.
 
 use super::{Arguments, OnInconclusive, shows};
+use crate::check::proofs;
 use crate::cli::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::launch::{Launch, Settings};
 use crate::cli::progress::Progress;
+use crate::cli::prove::{self, Variant};
 use crate::cli::signal::Signals;
 use crate::cli::source::{self, Topology};
 use crate::cli::terminal::Terminal;
@@ -12,8 +14,8 @@ use crate::cli::trial::{self, Keep, Outcome, Rules};
 use crate::id::Name;
 use crate::record::event::Verdict;
 use crate::record::{self, Run};
-use crate::report::suite::{Case, Status, Trial};
-use crate::report::{Diagnosis, LogTail, Palette, Summary};
+use crate::report::suite::{Case, CheckProof, Status, Trial};
+use crate::report::{self, Diagnosis, LogTail, Palette, Summary};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -101,6 +103,9 @@ impl<'a> Player<'a> {
             }
         }
         case.judge();
+        if self.arguments.prove_checks {
+            bug |= self.prove(file, &topology, &mut case).await;
+        }
         case.seconds = begun.elapsed().as_secs_f64();
         let warn = self.arguments.on_inconclusive == OnInconclusive::Warn;
         let exit = match case.status {
@@ -110,6 +115,55 @@ impl<'a> Player<'a> {
         };
         case.exit_code = exit.code();
         (case, exit)
+    }
+
+    /// Finds out what the checks of a file prove, with the seed of its first run; whether netlab has a bug.
+    async fn prove(&self, file: &str, topology: &Topology, case: &mut Case) -> bool {
+        let first = case.trials.first().and_then(|trial| trial.record.clone());
+        let (Status::Passed | Status::Failed, Some(dir)) = (case.status, first) else {
+            let why = "what its checks prove is not known: it was not played to its end";
+            case.reasons.push(why.to_owned());
+            return false;
+        };
+        if topology.lab.checks.is_empty() {
+            case.prove(Vec::new());
+            return false;
+        }
+        self.terminal
+            .tell(&format!("{file}: what do its checks prove?"));
+        let timeout = self.timeout(topology);
+        let variant = Variant {
+            context: &self.context,
+            settings: &self.leased(timeout),
+            runs: &self.arguments.runs.runs,
+            topology,
+            rules: Rules {
+                keep: Keep::Never,
+                timeout: Some(timeout),
+            },
+            shows: shows(self.arguments),
+        };
+        let mut signals = self.signals.clone();
+        let varying = async {
+            let read = Run::read(&dir);
+            let first = read.map_err(|e| Failure::step("the first run cannot be read", e))?;
+            let varied = prove::vary(&variant, &first, self.terminal, &mut signals).await?;
+            Ok((report::checks_over(&first, &first), varied))
+        };
+        match varying.await {
+            _ if self.signals.seen().is_some() => case.status = Status::Interrupted,
+            Ok((checks, varied)) => {
+                let proofs = proofs(&checks, &varied);
+                let proofs = proofs.iter().map(|one| CheckProof::new(one, varied.len()));
+                case.prove(proofs.collect());
+            }
+            Err(failure) => {
+                case.status = Status::Broken;
+                case.reasons.push(said(&failure));
+                return matches!(failure, Failure::Bug(_));
+            }
+        }
+        false
     }
 
     /// The lab with another seed.

@@ -54,6 +54,8 @@ fn lines(case: &Case) -> Vec<String> {
         let observed = check.observed.join("; ");
         format!("{}: {}, observed {observed}", check.name, check.expect)
     }));
+    let idle = case.idle();
+    lines.extend(idle.map(|proof| format!("{}: {}", proof.check, proof.sentence())));
     if let Some(trial) = case.telling() {
         lines.extend(trial.all_reasons());
         let fault = trial.diagnosis.iter().filter_map(|d| d.fault.as_ref());

@@ -1,6 +1,6 @@
 //! What `test` found out, as JUnit XML: a suite for each file, in it the scenario and each check.
 
-use super::{Case, CheckOver, Status, Suite, Trial};
+use super::{Case, CheckOver, CheckProof, Status, Suite, Trial};
 use quick_junit::{
     NonSuccessKind, Property, Report, SerializeError, TestCase, TestCaseStatus, TestRerun,
     TestSuite,
@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// Name of the case that says whether the scenario was played.
 const SCENARIO: &str = "scenario";
+/// Behind the name of a check, in that of the case that says whether it proves something.
+const PROVES: &str = "(proves something)";
 
 /// The whole file. `warn` tells whether what is inconclusive counts as skipped instead of failed.
 ///
@@ -45,6 +47,9 @@ fn of_file(case: &Case, warn: bool) -> TestSuite {
     suite.add_test_case(scenario(case, warn));
     for check in &case.checks {
         suite.add_test_case(of_check(check, case, warn));
+    }
+    for proof in case.proofs.iter().flatten() {
+        suite.add_test_case(of_proof(proof, case));
     }
     suite
 }
@@ -91,6 +96,19 @@ fn of_check(check: &CheckOver, case: &Case, warn: bool) -> TestCase {
         (Status::Passed, _) | (_, None) => test.set_system_out(message),
         (_, Some(trial)) => test.set_system_out(evidence(trial)),
     };
+    test
+}
+
+/// Whether a check can say something else.
+fn of_proof(proof: &CheckProof, case: &Case) -> TestCase {
+    let status = match proof.proven {
+        true => Status::Passed,
+        false => Status::Failed,
+    };
+    let sentence = proof.sentence();
+    let junit = status_of(status, &sentence, &sentence, false);
+    let mut test = TestCase::new(format!("{} {PROVES}", proof.check), junit);
+    test.set_classname(&case.file).set_system_out(sentence);
     test
 }
 

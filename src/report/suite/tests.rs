@@ -213,3 +213,56 @@ fn a_verdict_over_several_runs() {
     let broken = vec![trial(1, Status::Passed), trial(2, Status::Broken)];
     assert_eq!(case("x.yaml", broken).status, Status::Broken);
 }
+
+/// A check that says the same whatever happens fails its file, and is named everywhere.
+#[test]
+fn a_check_that_proves_nothing_is_named() {
+    let mut found = case("idle.yaml", vec![trial(7, Status::Passed)]);
+    let proof = |check: &str, differs: Vec<Differing>| CheckProof {
+        check: check.to_owned(),
+        verdict: crate::check::Judgement::Pass,
+        proven: !differs.is_empty(),
+        differs,
+        runs: 2,
+    };
+    let differs = Differing {
+        run: "without loss".into(),
+        verdict: crate::check::Judgement::Fail,
+    };
+    found.prove(vec![
+        proof("felt", vec![differs]),
+        proof("idle", Vec::new()),
+    ]);
+    assert_eq!(found.status, Status::Failed);
+    let said = "idle proves nothing: pass, and nothing else in 2 runs with a fault left out or never healed";
+    let text = case_text(&found, Palette::PLAIN);
+    assert!(text.contains(said) && !text.contains("felt"), "{text}");
+    let json = serde_json::to_value(&found).unwrap();
+    assert_eq!(json["proofs"][0]["differs"][0]["run"], "without loss");
+    assert_eq!(json["proofs"][1]["proven"], false);
+    let suite = Suite {
+        format: FORMAT,
+        exit_code: 1,
+        seconds: 1.0,
+        cases: vec![found],
+    };
+    let annotated = annotations(&suite);
+    assert!(
+        annotated.starts_with("::error") && annotated.contains("proves nothing"),
+        "{annotated}"
+    );
+    assert!(job_summary(&suite).contains("proves nothing"));
+    let report = Report::deserialize_from_str(&junit(&suite, false).unwrap()).unwrap();
+    assert_eq!((report.tests, report.failures), (3, 1));
+    let names: Vec<&str> = report.test_suites[0]
+        .test_cases
+        .iter()
+        .map(|c| c.name.as_str())
+        .collect();
+    let expected = [
+        "scenario",
+        "felt (proves something)",
+        "idle (proves something)",
+    ];
+    assert_eq!(names, expected);
+}

@@ -24,6 +24,9 @@ pub fn case(case: &Case, palette: Palette) -> String {
             check_lines(check, case.trials.len(), &mut below);
         }
     }
+    for proof in case.idle() {
+        below.line("unproven", &format!("{} {}", proof.check, proof.sentence()));
+    }
     for reason in &case.reasons {
         match reason.trim_end() {
             line if !line.contains('\n') => below.line("why", line),
