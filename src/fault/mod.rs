@@ -46,6 +46,9 @@ pub const KINDS: &[Kind] = &[
     dns::KIND,
 ];
 
+/// The loss of a node.
+pub const KILL: &Kind = &kill::KIND;
+
 /// A kind of fault: its word in the file, what it takes, and what it does.
 #[derive(Debug)]
 pub struct Kind {

@@ -6,6 +6,7 @@ use super::roster::Roster;
 use super::schedule::Once;
 use super::targets::Place;
 use crate::fault::Effect;
+use crate::spec::defaults::MAX_OCCURRENCES;
 use crate::spec::{Diagnostic, FaultSpec, ScenarioSpec, TargetSpec};
 use std::time::Duration;
 
@@ -20,18 +21,34 @@ pub(super) fn scenario(
     let times = super::schedule::schedule(roster.topology.seed, spec, reports);
     let mut faults = Vec::with_capacity(spec.faults.len());
     let mut complete = true;
+    let mut room = MAX_OCCURRENCES.saturating_sub(times.iter().flatten().map(Vec::len).sum());
     for (fault, times) in spec.faults.iter().zip(times) {
         match (resolve(roster, places, links, fault, reports), times) {
-            (Some(fault), Some(times)) => faults.extend(occurrences(&fault, &times)),
+            (Some(resolved), Some(times)) => {
+                let all = occurrences(&resolved, &times);
+                faults.extend(all.map(|once| (fault.place, once)));
+            }
             _ => complete = false,
         }
     }
+    let lab = Place {
+        roster,
+        places,
+        what: String::new(),
+    };
+    for fault in &spec.drawn {
+        match super::drawn::draw(&lab, links, spec, fault, &mut room, reports) {
+            Some(all) => faults.extend(all.into_iter().map(|once| (fault.place, once))),
+            None => complete = false,
+        }
+    }
+    faults.sort_by_key(|(place, _)| *place);
     let duration = spec.duration.as_ref()?.value;
     complete.then_some(Scenario {
         warmup: spec.warmup,
         duration,
         quiet: spec.quiet.as_ref().map_or(Duration::ZERO, |q| q.value),
-        faults,
+        faults: faults.into_iter().map(|(_, fault)| fault).collect(),
     })
 }
 

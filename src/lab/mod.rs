@@ -5,6 +5,11 @@
 
 mod advice;
 mod by_hand;
+mod chaos;
+mod churn;
+mod drawn;
+#[cfg(test)]
+mod drawn_tests;
 mod faults;
 mod links;
 mod load;

@@ -49,7 +49,7 @@ pub(super) fn schedule(
 }
 
 /// When every fault has healed: where the quiet period begins, or the end.
-fn healed_by(spec: &ScenarioSpec, reports: &mut Vec<Diagnostic>) -> Option<Duration> {
+pub(super) fn healed_by(spec: &ScenarioSpec, reports: &mut Vec<Diagnostic>) -> Option<Duration> {
     let duration = spec.duration.as_ref()?;
     let Some(quiet) = &spec.quiet else {
         return Some(duration.value);
@@ -122,6 +122,20 @@ impl Book<'_> {
         let spec = self.spec;
         let (name, span) = (after.fault.value.as_str(), after.fault.span);
         let names = || spec.faults.iter().map(|fault| fault.name.value.as_str());
+        if let Some(drawn) = spec
+            .drawn
+            .iter()
+            .find(|one| one.name.value.as_str() == name)
+        {
+            let message = format!("nothing can follow `{name}`: its occurrences are drawn");
+            self.reports.push(
+                Diagnostic::error("conflict", message)
+                    .at(span, "")
+                    .at(drawn.name.span, "drawn here")
+                    .help("begin `at` a time"),
+            );
+            return None;
+        }
         let Some(other) = names().position(|other| other == name) else {
             let near = nearest(
                 name,

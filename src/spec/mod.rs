@@ -22,10 +22,13 @@
 
 mod arrivals;
 mod by_hand;
+mod chaos;
+mod churn;
 pub mod defaults;
 mod degrade;
 mod diagnostic;
 mod document;
+mod drawn;
 mod fields;
 mod image;
 mod include;
@@ -54,7 +57,10 @@ mod tree;
 mod yaml;
 
 pub use by_hand::{FaultReading, FaultWord, fault_words, read_fault};
+pub use chaos::ChaosSpec;
+pub use churn::ChurnSpec;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use drawn::{Distribution, Drawn, DrawnSpec, LengthSpec};
 pub use schedule::{AfterSpec, ScheduleSpec};
 pub use schema::schema;
 pub use selector::{ROLES, Selection, Selector, matches};

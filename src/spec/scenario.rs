@@ -2,6 +2,7 @@
 
 use super::defaults::{MAX_FAULTS, WARMUP};
 use super::diagnostic::Diagnostic;
+use super::drawn::{DRAWN, DrawnSpec, is_drawn};
 use super::fields::Fields;
 use super::keys::{Kind as Holds, Shape, key};
 use super::reader::Reader;
@@ -47,7 +48,6 @@ pub const SCENARIO: Shape = Shape {
 const LATER: &[&str] = &[
     "when",
     "chance",
-    "churn",
     "throttle",
     "crash-loop",
     "misbehave",
@@ -74,18 +74,20 @@ impl Reader<'_> {
             Some(Spanned::new(time, v.span))
         });
         let quiet = fields.get("quiet");
+        let faults = fields.get("faults").map(|v| self.faults(v));
+        let (faults, drawn) = faults.unwrap_or_default();
         Some(ScenarioSpec {
             warmup: warmup.unwrap_or(WARMUP),
             duration,
             quiet: quiet.and_then(|v| Some(Spanned::new(self.duration(v)?, v.span))),
-            faults: fields
-                .get("faults")
-                .map_or_else(Vec::new, |v| self.faults(v)),
+            faults,
+            drawn,
             fault_names: fields.get("faults").map_or_else(Vec::new, keys_of),
         })
     }
 
-    fn faults(&self, value: &Value) -> Vec<FaultSpec> {
+    fn faults(&self, value: &Value) -> (Vec<FaultSpec>, Vec<DrawnSpec>) {
+        let none = Default::default;
         if let Data::List(_) = value.data {
             let message = "faults are a map, so that each has a name";
             self.report(
@@ -93,22 +95,30 @@ impl Reader<'_> {
                     .at(value.span, "a list")
                     .help("write `server-loss: { at: 10s, for: 5s, kill: server }`"),
             );
-            return Vec::new();
+            return none();
         }
         let Some(entries) = self.entries(value, "`faults`") else {
-            return Vec::new();
+            return none();
         };
         if entries.len() > MAX_FAULTS {
             self.bad(
                 value.span,
                 format!("a scenario has at most {MAX_FAULTS} faults"),
             );
-            return Vec::new();
+            return none();
         }
-        entries.into_iter().filter_map(|e| self.fault(e)).collect()
+        let (mut faults, mut drawn) = (Vec::new(), Vec::new());
+        for (place, entry) in entries.into_iter().enumerate() {
+            match is_drawn(&entry.value) {
+                true => drawn.extend(self.drawn(place, entry)),
+                false => faults.extend(self.fault(place, entry)),
+            }
+        }
+        (faults, drawn)
     }
 
-    pub(super) fn fault(&self, entry: &Entry) -> Option<FaultSpec> {
+    /// The fault at this place of the file's.
+    pub(super) fn fault(&self, place: usize, entry: &Entry) -> Option<FaultSpec> {
         let name = self.key_name(&entry.key);
         let fields = self.open_fields(&entry.value, "a fault", Some(entry.key.span))?;
         let kind = self.kind(&fields, &entry.value);
@@ -117,6 +127,7 @@ impl Reader<'_> {
         let target = fields.get(kind.name).and_then(|v| self.target(kind, v));
         Some(FaultSpec {
             name: name?,
+            place,
             kind: KindRef(kind),
             target,
             schedule,
@@ -128,6 +139,7 @@ impl Reader<'_> {
     fn kind(&self, fields: &Fields<'_>, value: &Value) -> Option<&'static Kind> {
         let kinds: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
         let found = fields.among(&kinds);
+        let all = || kinds.iter().chain(&DRAWN).copied().collect::<Vec<_>>();
         let kind = found.first().and_then(|(name, _)| fault::kind(name));
         let unknown = self.beside(kind, &kinds, value);
         match found.as_slice() {
@@ -135,7 +147,7 @@ impl Reader<'_> {
                 self.report(
                     Diagnostic::error("missing-key", "this fault does not say what happens")
                         .at(fields.span, "")
-                        .help(format!("the kinds are {}", kinds.join(", "))),
+                        .help(format!("the kinds are {}", all().join(", "))),
                 );
                 None
             }
@@ -193,7 +205,7 @@ impl Reader<'_> {
                 .help(help)
         } else {
             let message = format!("there is no fault `{}`", short(word));
-            let help = words::known("kinds", word, kinds.iter().copied());
+            let help = words::known("kinds", word, kinds.iter().chain(&DRAWN).copied());
             Diagnostic::error("unknown-fault", message)
                 .at(key.span, "")
                 .help(help)

@@ -3,6 +3,8 @@
 //! A schema knows keys, kinds, ranges, words and units. It does not know what refers to what, which
 //! keys exclude each other, or how YAML is written: for that there is `netlab validate`.
 
+use super::chaos::CHAOS;
+use super::churn::CHURN;
 use super::degrade::{DEGRADE, stepped};
 use super::document::TOPOLOGY;
 use super::keys::{Key, Kind, Shape};
@@ -76,7 +78,7 @@ fn definitions() -> Value {
             with(shape(&PEER), json!({ "required": ["role"] })),
             with(shape(&IMAGE), json!({ "required": ["image"] })),
         ] },
-        "fault": { "anyOf": KINDS.iter().map(fault).collect::<Vec<_>>() },
+        "fault": { "anyOf": KINDS.iter().map(fault).chain(drawn()).collect::<Vec<_>>() },
     })
 }
 
@@ -187,6 +189,12 @@ fn fault(kind: &fault::Kind) -> Value {
         "dependentRequired": { "times": ["every"] },
         "additionalProperties": false,
     })
+}
+
+/// The faults whose occurrences are drawn.
+fn drawn() -> [Value; 2] {
+    let ways = ["session", "rate", "population"].map(|way| json!({ "required": [way] }));
+    [with(shape(&CHURN), json!({ "oneOf": ways })), shape(&CHAOS)]
 }
 
 fn target(target: TargetShape) -> Value {

@@ -3,6 +3,7 @@
 //! Must not know addresses or replicas.
 
 use super::checks::CheckSpec;
+use super::drawn::DrawnSpec;
 use super::schedule::ScheduleSpec;
 use super::selector::Selection;
 use super::source::{Span, Spanned};
@@ -279,6 +280,8 @@ pub struct ScenarioSpec {
     pub quiet: Option<Spanned<Duration>>,
     /// `faults`, in the file's order.
     pub faults: Vec<FaultSpec>,
+    /// Those of them that are drawn.
+    pub drawn: Vec<DrawnSpec>,
     /// Their names, also of those that could not be read.
     pub fault_names: Vec<String>,
 }
@@ -288,6 +291,8 @@ pub struct ScenarioSpec {
 pub struct FaultSpec {
     /// Its name.
     pub name: Spanned<Name>,
+    /// Its place among the faults of the file.
+    pub place: usize,
     /// Its kind.
     pub kind: KindRef,
     /// To what it happens.
