@@ -49,6 +49,7 @@ fn lab() -> Lab {
         format: FORMAT,
         name: Name::new("t").unwrap(),
         seed: 7,
+        sampling: netlab::lab::SAMPLING,
         traces: Vec::new(),
         checks: Vec::new(),
         networks: vec![Network::implicit(Links {

@@ -12,6 +12,7 @@ use crate::id::NodeIndex;
 use crate::lab::Lab;
 use crate::metrics::{LatencyRow, LinkSample, SampleRow};
 use crate::record::view::{self, Rows};
+use netlab_protocol::control::Sample;
 use netlab_protocol::latency::SLOT_NS;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,9 +37,13 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    /// Remembers a report of `node`.
-    pub fn keep(&mut self, lab: &Lab, node: NodeIndex, report: &Checked) {
-        if self.is_blind || !lab.checks.iter().any(|check| check.abort) {
+    fn is_wanted(&self, lab: &Lab) -> bool {
+        !self.is_blind && lab.checks.iter().any(|check| check.abort)
+    }
+
+    /// Remembers the requests that `node` reports.
+    pub fn keep_requests(&mut self, lab: &Lab, node: NodeIndex, report: &Checked) {
+        if !self.is_wanted(lab) {
             return;
         }
         let row = |count: &netlab_protocol::latency::LatencyCount| LatencyRow {
@@ -50,20 +55,28 @@ impl Watched {
             count: u64::from(count.count),
         };
         self.latency.extend(report.latency.iter().map(row));
-        let value = |sample: &netlab_protocol::control::Sample| SampleRow {
-            t: report.t,
+        self.bound();
+    }
+
+    /// Remembers values that were read at `t`.
+    pub fn keep_samples(&mut self, lab: &Lab, node: Option<NodeIndex>, t: i64, samples: &[Sample]) {
+        if !self.is_wanted(lab) {
+            return;
+        }
+        let value = |sample: &Sample| SampleRow {
+            t,
             node,
             metric: sample.metric.clone(),
             labels: sample.labels.clone(),
             value: sample.value,
         };
-        self.samples.extend(report.samples.iter().map(value));
+        self.samples.extend(samples.iter().map(value));
         self.bound();
     }
 
     /// Remembers what links carried.
     pub fn keep_links(&mut self, lab: &Lab, rows: &[LinkSample]) {
-        if !self.is_blind && lab.checks.iter().any(|check| check.abort) {
+        if self.is_wanted(lab) {
             self.links.extend_from_slice(rows);
             self.bound();
         }

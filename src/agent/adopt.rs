@@ -113,7 +113,8 @@ impl Core {
     /// The lab is the other one from now on; programs whose parameters have changed are told.
     pub(super) fn adopt(&mut self, now: u64, adoption: Adoption, was: &Was) {
         let Adoption { lab, starting, .. } = adoption;
-        let other_seed = lab.seed != self.lab.seed;
+        let for_all = |lab: &crate::lab::Lab| (lab.seed, lab.sampling);
+        let differs = for_all(&lab) != for_all(&self.lab);
         let mut before: Vec<Option<Member>> = std::mem::take(&mut self.state.members)
             .into_iter()
             .map(Some)
@@ -123,7 +124,7 @@ impl Core {
         for ((node, was), at) in lab.nodes.iter().zip(was).zip(0..) {
             let old = was.and_then(|was| before.get_mut(was.at())?.take());
             let mut member = old.unwrap_or_else(|| Member::new(node));
-            if member.take_role(node) || other_seed {
+            if member.take_role(node) || differs {
                 changed.push(NodeIndex(at));
             }
             // Dead no more; one that is not known as dead was started meanwhile by somebody else.

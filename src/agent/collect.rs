@@ -3,7 +3,7 @@
 //! No byte from a node is trusted: names stand in the table of metrics or are dropped, numbers are
 //! finite and bounded, and a report that no honest node makes gets its node cut off.
 
-use crate::metrics;
+use crate::metrics::{self, Metric, Source};
 use netlab_protocol::control::{Report, Sample};
 use netlab_protocol::latency::{LatencyCount, SLOT_NS};
 use std::collections::BTreeSet;
@@ -80,7 +80,8 @@ pub(super) fn check(
 }
 
 fn known(sample: &Sample) -> bool {
-    let Some(metric) = metrics::metric_named(&sample.metric) else {
+    let program = |metric: &&Metric| metric.source == Source::Program;
+    let Some(metric) = metrics::metric_named(&sample.metric).filter(program) else {
         return false;
     };
     let word = |text: &str| {

@@ -10,6 +10,7 @@ use super::by_hand::Hand;
 use super::compare::{Memory, Stand};
 use super::desire::Operation;
 use super::links::Links;
+use super::measured::Measured;
 use super::names::Names;
 use super::play::{Last, Run};
 use super::position::{FORMAT, Position};
@@ -106,6 +107,8 @@ pub(super) enum Input {
     Published { ports: Vec<Published> },
     /// Packets that devices dropped since the agent's start.
     Drops { total: u64 },
+    /// What was measured of containers and the machine.
+    Measured(Measured),
     /// A client asks.
     Request { client: u64, request: Request },
     /// A client wants the lab to be another.
@@ -203,9 +206,9 @@ pub(super) enum Action {
         node: NodeIndex,
         counts: Vec<LatencyCount>,
     },
-    /// Record values of a node.
+    /// Record values of a node, or of the machine.
     Samples {
-        node: NodeIndex,
+        node: Option<NodeIndex>,
         t: i64,
         samples: Vec<Sample>,
     },
@@ -290,6 +293,7 @@ impl Input {
             | Input::Stood(_)
             | Input::Published { .. }
             | Input::Drops { .. }
+            | Input::Measured(_)
             | Input::Request { .. }
             | Input::Adopt { .. }
             | Input::ClientGone { .. } => None,
@@ -397,6 +401,7 @@ impl Core {
             Input::Stood(stand) => self.stood(now, stand),
             Input::Published { ports } => self.published(ports),
             Input::Drops { total } => self.drops = total,
+            Input::Measured(measured) => self.measured(measured),
             Input::Request { client, request } => self.request(now, client, request),
             Input::Adopt { client, adoption } => self.asked_to_adopt(now, client, adoption),
             Input::ClientGone { client } => self.client_gone(client),

@@ -17,13 +17,15 @@ use super::desire::Operation;
 use super::doors::TO_CLIENT;
 use super::identity::{Caller, Identity, Seat};
 use super::look::Captures;
+use super::measured::Measured;
 use super::position::{self, Position};
 use super::publish::Publisher;
 use super::recorder::Recorder;
+use super::sampler::{Sampler, Tick};
 use super::{AgentError, sys, watch};
 use crate::engine::{Engine, EngineError};
 use crate::fabric::wire::WireSpec;
-use crate::fabric::{Fabric, LinkCounters, Tun};
+use crate::fabric::{Fabric, LagSnapshot, LinkCounters, Tun};
 use crate::id::{NetworkIndex, NodeIndex};
 use crate::plan::Adoption;
 use crate::record::event::Event;
@@ -80,6 +82,10 @@ pub(super) enum Message {
     },
     /// Packets dropped by devices since each was wired, by places after so many adoptions.
     Drops(u32, Vec<(NodeIndex, u64)>),
+    /// It is time to measure.
+    Tick(Tick),
+    /// What was measured, by places after so many adoptions.
+    Measured(u32, Measured),
     /// What links carried until then (CLOCK_MONOTONIC), after so many adoptions.
     Links(u32, u64, Vec<LinkCounters>),
 }
@@ -155,6 +161,11 @@ pub(super) struct Driver<E> {
     links_sampled: u64,
     /// Whether counters of links are to be read before the network changes.
     at_border: bool,
+    sampler: Sampler,
+    /// Whether a measurement is under way.
+    measuring: bool,
+    /// The fabric's lateness at the last one.
+    lag: Arc<Mutex<LagSnapshot>>,
     drops: u64,
     expired: bool,
     /// What a test wants to go wrong.
@@ -173,6 +184,7 @@ impl<E: Engine + 'static> Driver<E> {
         places: &super::Places,
         lease: (Option<Duration>, String),
         sender: mpsc::Sender<Message>,
+        sampler: Sampler,
     ) -> Driver<E> {
         let ports: Vec<Port> = core.lab.nodes.iter().map(|_| Port::default()).collect();
         Driver {
@@ -202,6 +214,9 @@ impl<E: Engine + 'static> Driver<E> {
             sampled: 0,
             links_sampled: 0,
             at_border: false,
+            sampler,
+            measuring: false,
+            lag: Arc::default(),
             drops: 0,
             expired: false,
             sabotage: Sabotage::default(),
@@ -313,11 +328,23 @@ impl<E: Engine + 'static> Driver<E> {
                 }
             }
             // The next second's are of this lab again.
+            Message::Measured(epoch, _) if epoch != self.moves.epoch() => {
+                self.measuring = false;
+                return Ok(());
+            }
             Message::Drops(epoch, _) | Message::Links(epoch, ..) if epoch != self.moves.epoch() => {
                 return Ok(());
             }
             Message::Links(_, at, counters) => {
                 return self.keep_links(at, &counters, false);
+            }
+            Message::Tick(tick) => {
+                self.measure(tick);
+                return Ok(());
+            }
+            Message::Measured(_, measured) => {
+                self.measuring = false;
+                Input::Measured(measured)
             }
             Message::Drops(_, drops) => Input::Drops {
                 total: self.add_drops(&drops),
@@ -458,7 +485,8 @@ impl<E: Engine + 'static> Driver<E> {
                     .latency(self.core.lab.nodes[node.at()].name.as_str(), &counts)?;
             }
             Action::Samples { node, t, samples } => {
-                let name = self.core.lab.nodes[node.at()].name.as_str();
+                let nodes = &self.core.lab.nodes;
+                let name = node.map_or("", |node| nodes[node.at()].name.as_str());
                 self.recorder.samples(t, name, &samples)?;
             }
             Action::CloseRun { drops } => {

@@ -20,6 +20,7 @@ mod adopt;
 mod apply;
 mod attach;
 mod by_hand;
+mod cgroup;
 mod collect;
 mod compare;
 mod core;
@@ -35,6 +36,8 @@ mod layout_tests;
 mod lease;
 mod links;
 mod look;
+mod machine;
+mod measured;
 mod names;
 mod nodes;
 mod play;
@@ -47,6 +50,7 @@ mod publish;
 mod recorder;
 mod requests;
 mod resume;
+mod sampler;
 mod state;
 mod sys;
 #[cfg(test)]
@@ -64,6 +68,7 @@ use self::doors::Doors;
 use self::driver::{Driver, Message, Sabotage};
 use self::identity::Identity;
 use self::recorder::Recorder;
+use self::sampler::Sampler;
 use crate::engine::{ConnectError, Docker, Engine, EngineError};
 use crate::fabric::{self, Fabric, FabricError};
 use crate::id::NodeIndex;
@@ -232,6 +237,7 @@ async fn serve_locally<E: Engine + 'static>(
         .map_or_else(Vec::new, |id| recorder.events(id));
     core.resume(sys::now(), position::resume(found, &boot), last);
     let nodes = core.lab.nodes.len();
+    let sampler = Sampler::start(core.lab.sampling, sender.clone()).map_err(AgentError::Start)?;
     let lease = (config.ttl, config.instance.clone());
     let sabotage = config.sabotage;
     let watched = watch::watch(
@@ -247,7 +253,7 @@ async fn serve_locally<E: Engine + 'static>(
         nodes,
     });
     let mut driver = Driver::new(
-        core, engine, identity, fabric, recorder, &places, lease, sender,
+        core, engine, identity, fabric, recorder, &places, lease, sender, sampler,
     );
     driver.sabotage = Sabotage::new(sabotage);
     driver.act()?;

@@ -70,6 +70,7 @@ impl Core {
         match result {
             Ok(netns) if expected => {
                 member.port = Some(netns);
+                member.restarts += u64::from(std::mem::take(&mut member.died));
                 if member.beyond && matches!(member.actual, Actual::Running { .. }) {
                     self.pass(now, node);
                 }
@@ -183,6 +184,7 @@ impl Core {
             protocol: PROTOCOL,
             node: self.name(node),
             seed: self.lab.seed,
+            report_every: self.lab.sampling,
             role,
         };
         let message = ToNode::Configure(Box::new(configure));
@@ -237,6 +239,8 @@ impl Core {
             return;
         }
         member.actual = Actual::Dead;
+        member.died = true;
+        member.oom.ended();
         member.changed = now;
         member.ready = false;
         member.probe = None;
@@ -273,6 +277,7 @@ impl Core {
     pub(super) fn changed(&mut self, now: u64, node: NodeIndex, action: &str) {
         match action {
             "oom" => {
+                self.state.members[node.at()].oom.said();
                 let text = "the kernel killed one of its processes for its memory limit".to_owned();
                 self.note(now, Some(node), text);
             }

@@ -297,7 +297,7 @@ impl Core {
             let counts = self.counts.entry((role, row.op, row.outcome)).or_default();
             *counts.entry(row.le_us).or_default() += u64::from(row.count);
         }
-        self.watched.keep(&self.lab, node, &checked);
+        self.watched.keep_requests(&self.lab, node, &checked);
         if unknown {
             let names: Vec<_> = checked.unknown.into_iter().take(5).collect();
             let text = format!(
@@ -310,11 +310,7 @@ impl Core {
             node,
             counts: checked.latency,
         });
-        self.act(Action::Samples {
-            node,
-            t: checked.t,
-            samples: checked.samples,
-        });
+        self.keep_samples(Some(node), checked.t, checked.samples);
     }
 }
 

@@ -3,6 +3,7 @@
 //! Owns the facts about nodes. Must not know runs, faults or clients.
 
 use super::desire::{Actual, Operation};
+use super::measured::Oom;
 use crate::id::NodeIndex;
 use crate::lab::{Lab, Node, Program};
 use crate::record::stream::{NodeState, NodeStatus};
@@ -64,6 +65,12 @@ pub(super) struct Member {
     pub changed: u64,
     /// The last step of the engine that was tried.
     pub tried: Option<Operation>,
+    /// How often it came back after it had died.
+    pub restarts: u64,
+    /// Its processes that were killed for want of memory.
+    pub oom: Oom,
+    /// Whether it has died and is not back.
+    pub died: bool,
     /// The last complaint of the engine about it.
     pub complaint: String,
 }
@@ -200,6 +207,9 @@ impl Member {
             reported: 0,
             changed: 0,
             tried: None,
+            restarts: 0,
+            oom: Oom::default(),
+            died: false,
             complaint: String::new(),
         }
     }

@@ -67,6 +67,7 @@ pub(super) fn lab(count: u32, scenario: Option<Scenario>) -> Lab {
         })],
         nodes: (0..count).map(node).collect(),
         groups: BTreeMap::new(),
+        sampling: crate::lab::SAMPLING,
         traces: Vec::new(),
         checks: Vec::new(),
         scenario,

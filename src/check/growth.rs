@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 /// By how much a counter of the nodes of a scope grew within its windows; none where no node told it
 /// twice. Samples are a second apart: the borders are that much blurred, outwards.
 pub fn growth(scope: &Scope<'_>, metric: &str) -> Option<f64> {
-    let mut series: BTreeMap<(NodeIndex, &str), Vec<&SampleRow>> = BTreeMap::new();
+    let mut series: BTreeMap<(Option<NodeIndex>, &str), Vec<&SampleRow>> = BTreeMap::new();
     let samples = scope.view.samples.iter();
-    for row in samples.filter(|row| row.metric == metric && scope.means(row.node)) {
+    for row in samples.filter(|row| row.metric == metric && scope.tells(row)) {
         series.entry((row.node, &row.labels)).or_default().push(row);
     }
     let mut grown = None;

@@ -25,6 +25,7 @@ mod window;
 pub use logic::Judgement;
 pub use prove::{Proof, Variation, proofs, variations};
 pub use result::{CheckResult, Observed};
+pub use stall::host_said;
 pub use view::{Life, LifeEvent, View};
 pub use window::{FaultTimes, Frame, Kind, Window, by_name, windows};
 

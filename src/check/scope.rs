@@ -51,6 +51,17 @@ impl<'r> Scope<'r> {
         })
     }
 
+    /// All nodes over the whole scenario.
+    pub fn whole(view: &'r View<'r>) -> Scope<'r> {
+        Scope {
+            view,
+            nodes: None,
+            writes: None,
+            ends: Default::default(),
+            windows: vec![window_whole(view, view.frame.warmup..view.frame.end)],
+        }
+    }
+
     /// The same nodes at other times.
     pub fn at(&self, windows: Vec<Window>) -> Scope<'r> {
         Scope {
@@ -83,6 +94,11 @@ impl<'r> Scope<'r> {
             nodes.as_ref().is_none_or(|nodes| nodes.contains(&node))
         };
         within(&self.ends[0], from) && within(&self.ends[1], to)
+    }
+
+    /// Whether a value is of one of these nodes, or of the machine that all of them are on.
+    pub fn tells(&self, row: &SampleRow) -> bool {
+        row.node.is_none_or(|node| self.means(node))
     }
 
     /// Whether the slot that begins at `t` belongs to a window.
@@ -123,9 +139,8 @@ impl<'r> Scope<'r> {
 
     /// The values of a metric that these nodes read within the windows.
     pub fn samples<'s>(&'s self, metric: &'s str) -> impl Iterator<Item = &'r SampleRow> + 's {
-        let wanted = move |row: &&SampleRow| {
-            row.metric == metric && self.means(row.node) && self.contains(row.t)
-        };
+        let wanted =
+            move |row: &&SampleRow| row.metric == metric && self.tells(row) && self.contains(row.t);
         self.view.samples.iter().filter(wanted)
     }
 
@@ -150,11 +165,7 @@ fn windows_of(call: &Call, view: &View<'_>) -> Result<Vec<Window>, String> {
         return healing(fault, view);
     }
     let frame = &view.frame;
-    let window = |range: Range<i64>| Window {
-        kind: Kind::Whole,
-        range,
-        without: frame.blind.clone(),
-    };
+    let window = |range| window_whole(view, range);
     match &call.window {
         None => Ok(vec![window(frame.warmup..frame.end)]),
         Some(Said::Between(from, to)) => {
@@ -162,6 +173,14 @@ fn windows_of(call: &Call, view: &View<'_>) -> Result<Vec<Window>, String> {
             Ok(vec![window(at(*from)..at(*to).min(frame.end))])
         }
         Some(Said::Of(moment, fault, _)) => beside(*moment, fault, view),
+    }
+}
+
+fn window_whole(view: &View<'_>, range: Range<i64>) -> Window {
+    Window {
+        kind: Kind::Whole,
+        range,
+        without: view.frame.blind.clone(),
     }
 }
 

@@ -78,7 +78,7 @@ fn latency() -> Vec<LatencyRow> {
 fn sample(t: i64, node: u32, metric: &str, value: f64) -> SampleRow {
     SampleRow {
         t,
-        node: NodeIndex(node),
+        node: Some(NodeIndex(node)),
         metric: metric.into(),
         labels: String::new(),
         value,
@@ -457,6 +457,77 @@ fn a_host_that_stood_still_makes_inconclusive_what_it_can_have_turned_over() {
         .how
         .clone();
     assert!(said.contains("the host stood still for 2.0 s"), "{said}");
+}
+
+/// What the machine itself tells counts as well: lateness, stolen time; no idle time is only said.
+#[test]
+fn the_machine_s_own_samples_are_part_of_the_host_gate() {
+    let of_host = |second: i64, metric: &str, labels: &str, value: f64| SampleRow {
+        t: second * S,
+        node: None,
+        metric: metric.into(),
+        labels: labels.into(),
+        value,
+    };
+    let each = |metric: &str, labels: &str, value: f64| -> Vec<SampleRow> {
+        let seconds = 14..=17;
+        seconds.map(|s| of_host(s, metric, labels, value)).collect()
+    };
+    let judged = |more: &[SampleRow]| judged_with("success() > 75%", more);
+    for (rows, verdict) in [
+        (
+            each("host_timer_lag_seconds", "", 0.6),
+            Judgement::Inconclusive,
+        ),
+        (
+            each("fabric_lag_seconds", "quantile=1", 0.6),
+            Judgement::Inconclusive,
+        ),
+        (
+            each("fabric_lag_seconds", "quantile=0.5", 0.6),
+            Judgement::Fail,
+        ),
+        (each("host_timer_lag_seconds", "", 0.004), Judgement::Fail),
+        (
+            each("host_cpu_stolen_ratio", "", 0.6),
+            Judgement::Inconclusive,
+        ),
+        (each("host_cpu_stolen_ratio", "", 0.09), Judgement::Fail),
+        (each("host_cpu_idle_ratio", "", 0.0), Judgement::Fail),
+    ] {
+        assert_eq!(judged(&rows).verdict, verdict, "{:?}", rows[0]);
+    }
+    let busy = judged(&each("host_cpu_idle_ratio", "", 0.0));
+    let said = &busy.observed[0].how;
+    assert!(said.contains("no processor was idle for 4.0 s"), "{said}");
+    let facts = judged_with("lost_writes() == 0", &each("host_cpu_idle_ratio", "", 0.0));
+    assert!(!facts.observed[0].how.contains("idle"), "{facts:?}");
+    let lab = lab(&[]);
+    let samples = each("host_timer_lag_seconds", "", 0.6);
+    let view = View {
+        lab: &lab,
+        frame: Frame {
+            warmup: 2 * S,
+            end: 22 * S,
+            blind: Vec::new(),
+        },
+        faults: Vec::new(),
+        lives: Vec::new(),
+        latency: &[],
+        samples: &samples,
+        links: &[],
+        running: false,
+    };
+    let told = "the host was a bottleneck: the host stood still for 2.4 s";
+    assert_eq!(host_said(&view).as_deref(), Some(told));
+    let fine = View {
+        samples: &[],
+        ..view
+    };
+    assert_eq!(host_said(&fine), None);
+    let machine = each("host_cpu_idle_ratio", "", 0.4);
+    let check = "metric(\"host_cpu_idle_ratio\", min) > 30%";
+    assert_eq!(judged_with(check, &machine).verdict, Judgement::Pass);
 }
 
 /// While a run goes on, what grows may yet grow: too much is too much, too little is not known.

@@ -1,6 +1,6 @@
 //! From text to lab.
 
-use super::model::{FORMAT, Lab, Links, Network};
+use super::model::{FORMAT, Lab, Links, Network, SAMPLING};
 use super::networks::Places;
 use super::roster::Roster;
 use crate::spec::{self, Diagnostic, Diagnostics, LoadOptions, Severity, Source, Topology};
@@ -61,6 +61,7 @@ fn resolve(topology: &Topology, reports: &mut Vec<Diagnostic>) -> Option<Lab> {
         networks: networks(topology, places, links?),
         nodes: nodes?,
         groups: roster.groups(),
+        sampling: topology.sampling.unwrap_or(SAMPLING),
         traces: topology.traces.clone(),
         scenario: match scenario {
             Some(scenario) => Some(scenario?),

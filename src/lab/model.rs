@@ -29,6 +29,9 @@ pub struct Lab {
     pub nodes: Vec<Node>,
     /// Names that stand for several nodes (roles, and names of nodes with `count`).
     pub groups: BTreeMap<String, Vec<NodeIndex>>,
+    /// Time from one sample to the next.
+    #[serde(with = "duration", skip_serializing_if = "is_usual", default = "usual")]
+    pub sampling: Duration,
     /// Recorded capacities that links name ([`crate::link::TraceIndex`]).
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub traces: Vec<Trace>,
@@ -37,6 +40,17 @@ pub struct Lab {
     /// What must be so, in the file's order.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub checks: Vec<Check>,
+}
+
+/// Time from one sample to the next, unless the file says another.
+pub const SAMPLING: Duration = Duration::from_secs(1);
+
+fn usual() -> Duration {
+    SAMPLING
+}
+
+fn is_usual(sampling: &Duration) -> bool {
+    *sampling == SAMPLING
 }
 
 /// A network: its addresses, who is wired to whom, and the links of its members.

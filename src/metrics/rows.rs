@@ -26,8 +26,8 @@ pub struct LatencyRow {
 pub struct SampleRow {
     /// Nanoseconds since go.
     pub t: i64,
-    /// Whose.
-    pub node: NodeIndex,
+    /// Whose; none: the machine's, or the agent's.
+    pub node: Option<NodeIndex>,
     /// Which metric.
     pub metric: String,
     /// Labels, `key=value` joined by `,`.

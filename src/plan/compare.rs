@@ -59,7 +59,7 @@ fn rest(lab: &Lab) -> Value {
     };
     let networks: serde_json::Map<String, Value> = lab.networks.iter().map(network).collect();
     let traces = value(&lab.traces);
-    json!({ "format": lab.format, "seed": lab.seed, "networks": networks, "traces": traces })
+    json!({ "format": lab.format, "seed": lab.seed, "sampling": netlab_protocol::duration::format(lab.sampling), "networks": networks, "traces": traces })
 }
 
 /// The links of networks that both labs have; those of one that comes or goes do so with it.

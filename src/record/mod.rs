@@ -16,7 +16,7 @@
 //! | `lab.json` | the resolved [`crate::lab::Lab`], with its own `format` |
 //! | `timeline.json` | the [`crate::timeline::Timeline`]; `null` without a scenario |
 //! | `events.jsonl` | one [`event::Event`] per line; the first is `run-started`, the last `run-ended` |
-//! | `samples.csv` | `t,node,metric,labels,value`: t is when the node read the value; labels are `key=value` joined by `,` and quoted when there are several |
+//! | `samples.csv` | `t,node,metric,labels,value`: t is when the value was read; the node is empty where it is the machine's or the agent's (names: [`crate::metrics::METRICS`]); labels are `key=value` joined by `,` and quoted when there are several |
 //! | `latency.csv` | `t,node,op,outcome,le_us,count`: t is the start of the 100 ms slot of the *intended* time; `count` requests took at most `le_us` µs (upper edge of a bucket of [`netlab_protocol::latency::bucket`]); rows with equal keys add up |
 //! | `links.csv` | `t,from,to,metric,value`: what an ordered pair carried, by [`crate::metrics::LinkMetric`]; counters count from the run's begin (and anew after a restart of the agent), and a row is written only when its value has changed, but at the begin and end of a fault at least one is |
 //! | `agent.json` | an [`AgentEnv`]: kernel, cores, load, rights, lag; it becomes the section `agent` of `env.json` |

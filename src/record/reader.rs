@@ -185,7 +185,7 @@ impl<'a> Names<'a> {
         let (labels, value) = rest.rsplit_once(',').ok_or("less than 5 columns")?;
         Ok(SampleRow {
             t: number(t)?,
-            node: self.get(node)?,
+            node: (!node.is_empty()).then(|| self.get(node)).transpose()?,
             metric: metric.to_owned(),
             labels: labels.trim_matches('"').to_owned(),
             value: number(value)?,

@@ -148,6 +148,7 @@ impl Summary {
     pub fn new(record: &Run) -> Summary {
         let view = view::view(record);
         let checks = checks(record, &view);
+        let host = check::host_said(&view);
         let (frame, times) = (view.frame, view.faults);
         let (verdict, reasons) = verdict(&record.events, &checks);
         let whole = Window {
@@ -170,7 +171,10 @@ impl Summary {
             faults,
             roles,
             checks,
-            notes: notes(&record.events, frame.warmup),
+            notes: notes(&record.events, frame.warmup)
+                .into_iter()
+                .chain(host)
+                .collect(),
         }
     }
 }

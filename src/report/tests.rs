@@ -17,6 +17,7 @@ fn lab(name: &str, nodes: &[(&str, &str)]) -> Lab {
         format: crate::lab::FORMAT,
         name: Name::new(name).unwrap(),
         seed: 7,
+        sampling: crate::lab::SAMPLING,
         traces: Vec::new(),
         checks: Vec::new(),
         networks: vec![crate::lab::Network::implicit(crate::lab::Links {

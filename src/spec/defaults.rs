@@ -6,6 +6,8 @@ use std::time::Duration;
 
 /// `seed`.
 pub const SEED: u64 = 1;
+/// `sampling`; nodes that are silent for longer than a second are looked for.
+pub const SAMPLINGS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(1);
 /// `scenario.warmup`.
 pub const WARMUP: Duration = Duration::ZERO;
 /// `service`: 1 ms, 4 workers, 256 that wait; so 4,000 requests/s.

@@ -1,7 +1,7 @@
 //! The top level of the file, and its parameters.
 
 use super::LoadOptions;
-use super::defaults::SEED;
+use super::defaults::{SAMPLINGS, SEED};
 use super::diagnostic::Diagnostic;
 use super::fields::Fields;
 use super::keys::{Kind, Shape, key};
@@ -11,6 +11,7 @@ use super::template::Templates;
 use super::topology::Topology;
 use super::tree::{Data, Entry, Value};
 use super::{checks, links, networks, params, properties, roles, scenario, shape};
+use std::time::Duration;
 
 const INCLUDE: Kind = Kind::Either(&[
     Kind::Text("lib/peers.yaml"),
@@ -79,6 +80,11 @@ pub const TOPOLOGY: Shape = Shape {
             "scenario",
             Kind::Map(&scenario::SCENARIO),
             "What happens: how long, and which faults.",
+        ),
+        key(
+            "sampling",
+            Kind::Time,
+            "Time from one sample of all metrics to the next, from 100ms to 1s, which it is unless said.",
         ),
         key(
             "checks",
@@ -226,6 +232,7 @@ impl Reader<'_> {
             topology.seed = self.integer(seed, 0..=largest).unwrap_or(SEED);
         }
         topology.seed = outside.options.seed.unwrap_or(topology.seed);
+        topology.sampling = fields.get("sampling").and_then(|v| self.sampling(v));
         if let Some(link) = fields.entry("link") {
             topology.link = self.default_link(link).unwrap_or_default();
         }
@@ -251,5 +258,15 @@ impl Reader<'_> {
             .get("checks")
             .map_or_else(Vec::new, |v| self.checks(v));
         topology.traces = self.take_traces();
+    }
+
+    fn sampling(&self, value: &Value) -> Option<Duration> {
+        let time = self.duration(value)?;
+        if !SAMPLINGS.contains(&time) {
+            let message = "samples are taken every 100ms at the soonest, every 1s at the latest";
+            self.bad(value.span, message);
+            return None;
+        }
+        Some(time)
     }
 }

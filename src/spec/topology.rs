@@ -24,6 +24,8 @@ pub struct Topology {
     pub name: Option<Spanned<Name>>,
     /// `seed`.
     pub seed: u64,
+    /// `sampling`.
+    pub sampling: Option<Duration>,
     /// `link`: every pair.
     pub link: LinkChange,
     /// Recorded capacities that links name.

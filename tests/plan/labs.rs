@@ -67,6 +67,7 @@ pub fn lab(lab: &str, nodes: Vec<(&str, Program)>) -> Lab {
         format: FORMAT,
         name: name(lab),
         seed: 7,
+        sampling: netlab::lab::SAMPLING,
         traces: Vec::new(),
         checks: Vec::new(),
         networks: vec![Network::implicit(Links {

@@ -1,24 +1,27 @@
 //! The control socket between a node's program and the agent: JSON, one message per line.
 //!
 //! A node connects, says [`ToAgent::Hello`], gets [`ToNode::Configure`], answers
-//! [`ToAgent::Ready`] when it listens, gets [`ToNode::Go`], and reports once a second. When the
+//! [`ToAgent::Ready`] when it listens, gets [`ToNode::Go`], and reports as often as it
+//! was told. When the
 //! connection breaks (the agent restarted) the node goes on working, connects again, and starts
 //! over with `Hello`; an equal `Configure` and `Go` change nothing.
 
 use crate::latency::LatencyCount;
 use crate::role::Role;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// The socket, as a node sees it.
 pub const SOCKET: &str = "/.netlab/control.sock";
 /// Longest line either side accepts, in bytes.
 pub const MAX_LINE: usize = 4 << 20;
-/// How often a node reports.
-pub const REPORT_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
+/// How often a node reports, unless it is told otherwise.
+pub const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// Agent to node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[allow(clippy::large_enum_variant, reason = "it is made, written and gone")]
 pub enum ToNode {
     /// Who you are and what you do.
     Configure(Box<Configure>),
@@ -43,6 +46,9 @@ pub struct Configure {
     pub node: String,
     /// The lab's seed.
     pub seed: u64,
+    /// How often it reports.
+    #[serde(with = "crate::duration")]
+    pub report_every: Duration,
     /// The role, resolved.
     pub role: Role,
 }

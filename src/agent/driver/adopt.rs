@@ -99,6 +99,7 @@ impl<E: Engine + 'static> Driver<E> {
         watch_devices(&self.fabric, &self.sender, self.moves.epoch())?;
         self.make_room(adoption.lab.nodes.len());
         self.ttl = adoption.ttl;
+        self.sampler.change(adoption.lab.sampling);
         tracing::info!(nodes = adoption.lab.nodes.len(), "the lab is another");
         self.core.adopt(sys::now(), adoption, &was);
         self.published();

@@ -6,11 +6,16 @@
 //! that checks know it exactly. What the numbers mean is the core's and the record's to say.
 
 use super::{AgentError, Driver, Message, SIGN_OF_LIFE, sys};
+use crate::agent::cgroup::usage;
+use crate::agent::machine::sample;
+use crate::agent::measured::Measured;
+use crate::agent::sampler::Tick;
 use crate::engine::Engine;
-use crate::fabric::LinkCounters;
+use crate::fabric::{Fabric, LagSnapshot, LinkCounters};
 use crate::id::NodeIndex;
 use crate::record::event::What;
-use std::sync::Arc;
+use netlab_protocol::control::Sample;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::spawn_blocking;
 
 /// Pairs of nodes whose counters are read per second at most, so that a large lab's samples stay cheap.
@@ -74,6 +79,37 @@ impl<E: Engine + 'static> Driver<E> {
         Ok(())
     }
 
+    /// Measures containers and fabric, unless the measurement before is not over: then this one is
+    /// missing.
+    pub(super) fn measure(&mut self, tick: Tick) {
+        if std::mem::replace(&mut self.measuring, true) {
+            return;
+        }
+        let Tick { at, mut samples } = tick;
+        let waited = sys::now().saturating_sub(at);
+        samples.push(sample("agent_lag_seconds", waited as f64 / 1e9));
+        let pids: Vec<(NodeIndex, i32)> = self.pids().collect();
+        let (fabric, lag) = (Arc::clone(&self.fabric), Arc::clone(&self.lag));
+        let (inbox, epoch) = (self.sender.clone(), self.moves.epoch());
+        spawn_blocking(move || {
+            samples.extend(fabric_lag(&fabric, &lag));
+            let nodes = pids.into_iter().map(|(node, pid)| (node, usage(pid)));
+            let measured = Measured {
+                at,
+                host: samples,
+                nodes: nodes.collect(),
+            };
+            let _ = inbox.blocking_send(Message::Measured(epoch, measured)); // the agent may be ending
+        });
+    }
+
+    /// First processes of the containers that have not ended.
+    fn pids(&self) -> impl Iterator<Item = (NodeIndex, i32)> + '_ {
+        let members = self.core.state.members.iter().zip(&self.ports).zip(0..);
+        let live = members.filter(|((member, port), _)| member.port.is_some() && port.pid > 0);
+        live.map(|((_, port), at)| (NodeIndex(at), port.pid))
+    }
+
     /// Reads what links carried, more seldom in large labs: a sample is a walk over all pairs.
     pub(super) fn sample_links(&mut self, now: u64) {
         let nodes = self.core.lab.nodes.len() as u64;
@@ -91,4 +127,22 @@ impl<E: Engine + 'static> Driver<E> {
             }
         });
     }
+}
+
+/// How late packets left since the last call; nothing where none left.
+fn fabric_lag(fabric: &Fabric, before: &Mutex<LagSnapshot>) -> Vec<Sample> {
+    let Ok(now) = fabric.lag() else {
+        return Vec::new();
+    };
+    let mut before = before.lock().unwrap_or_else(PoisonError::into_inner);
+    let since = now.since(&before);
+    *before = now;
+    let quantile = |(share, label): (f64, &str)| {
+        Some(Sample {
+            labels: format!("quantile={label}"),
+            ..sample("fabric_lag_seconds", since.quantile(share)?.as_secs_f64())
+        })
+    };
+    let quantiles = [(0.5, "0.5"), (0.99, "0.99"), (1.0, "1")];
+    quantiles.into_iter().filter_map(quantile).collect()
 }

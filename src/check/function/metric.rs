@@ -31,7 +31,7 @@ pub fn answer(call: &Call, scope: &Scope<'_>) -> Answer {
             }
         }
         Aggregate::Last => {
-            let mut last: BTreeMap<(NodeIndex, &str), f64> = BTreeMap::new();
+            let mut last: BTreeMap<(Option<NodeIndex>, &str), f64> = BTreeMap::new();
             for row in scope.samples(metric.name) {
                 last.insert((row.node, &row.labels), row.value);
             }

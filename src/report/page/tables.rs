@@ -1,6 +1,7 @@
 //! Tables of the page, as values that the template lays out.
 
 use crate::check::{CheckResult, Judgement};
+use crate::id::NodeIndex;
 use crate::record::Run;
 use crate::report::quantity::{NONE, instant, latency, length, share};
 use crate::report::summary::{
@@ -187,7 +188,7 @@ pub(super) fn host(run: &Run) -> Vec<(&'static str, String)> {
         "" => "not recorded: the run was cut off".to_owned(),
         lag => lag.to_owned(),
     };
-    vec![
+    let mut rows = vec![
         ("packets left the fabric later than due by", lag),
         (
             "packets that devices dropped without being told to",
@@ -201,5 +202,90 @@ pub(super) fn host(run: &Run) -> Vec<(&'static str, String)> {
         ("kernel", agent.kernel.clone()),
         ("scheduling", agent.scheduling.clone()),
         ("netlab", format!("{} ({})", agent.version, agent.build)),
-    ]
+    ];
+    rows.extend(measured(run));
+    rows
+}
+
+/// What the samples say of the machine, the agent and the containers.
+fn measured(run: &Run) -> Vec<(&'static str, String)> {
+    let values = |metric: &str| -> Vec<f64> {
+        let of = run.samples.iter().filter(|row| row.metric == metric);
+        of.map(|row| row.value).collect()
+    };
+    let shares = |metric: &str| {
+        let all = values(metric);
+        let mean = all.iter().sum::<f64>() / all.len().max(1) as f64;
+        let (low, high) = all.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), v| {
+            (low.min(*v), high.max(*v))
+        });
+        let percent = |share: f64| format!("{:.0} %", share * 100.0);
+        let told = format!("{} ({} to {})", percent(mean), percent(low), percent(high));
+        (!all.is_empty()).then_some(told)
+    };
+    let late = values("host_timer_lag_seconds");
+    let late = late.into_iter().reduce(f64::max);
+    let mut peak: Option<(f64, &str)> = None;
+    for row in run
+        .samples
+        .iter()
+        .filter(|row| row.metric == "memory_peak_bytes")
+    {
+        let node = row.node.and_then(|node| run.lab.nodes.get(node.at()));
+        if peak.is_none_or(|(most, _)| row.value > most) {
+            peak = Some((row.value, node.map_or("", |node| node.name.as_str())));
+        }
+    }
+    let peak = peak.map(|(bytes, node)| format!("{:.1} MiB, {node}", bytes / 1048576.0));
+    let rows = [
+        (
+            "processor time idle: mean (least to most)",
+            shares("host_cpu_idle_ratio"),
+        ),
+        (
+            "processor time stolen by other machines",
+            shares("host_cpu_stolen_ratio"),
+        ),
+        (
+            "latest timer of a program at rest",
+            late.map(|s| format!("{:.1} ms", s * 1e3)),
+        ),
+        (
+            "agent: processors in use",
+            usage(run, None, "agent_cpu_seconds_total"),
+        ),
+        ("nodes: processors in use, all together", nodes_usage(run)),
+        ("most memory that a node had", peak),
+    ];
+    let known = rows.into_iter();
+    known
+        .filter_map(|(name, text)| Some((name, text?)))
+        .collect()
+}
+
+/// Processors in use on average, from a counter of seconds.
+fn rate(run: &Run, node: Option<NodeIndex>, metric: &str) -> Option<f64> {
+    let own = run.samples.iter();
+    let own: Vec<_> = own
+        .filter(|row| row.metric == metric && row.node == node)
+        .collect();
+    let seconds = (own.last()?.t - own.first()?.t) as f64 / 1e9;
+    // A counter that fell began anew, with its node.
+    let grown = own.windows(2).map(|two| match two[1].value - two[0].value {
+        more if more < 0.0 => two[1].value,
+        more => more,
+    });
+    (seconds > 0.0).then(|| grown.sum::<f64>() / seconds)
+}
+
+fn usage(run: &Run, node: Option<NodeIndex>, metric: &str) -> Option<String> {
+    rate(run, node, metric).map(|cores| format!("{cores:.2}"))
+}
+
+fn nodes_usage(run: &Run) -> Option<String> {
+    let nodes = (0..run.lab.nodes.len() as u32).map(|at| Some(NodeIndex(at)));
+    let rates: Vec<f64> = nodes
+        .filter_map(|node| rate(run, node, "cpu_seconds_total"))
+        .collect();
+    (!rates.is_empty()).then(|| format!("{:.2}", rates.iter().sum::<f64>()))
 }

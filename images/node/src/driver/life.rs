@@ -9,7 +9,7 @@ use super::volume::Volume;
 use crate::role::Event;
 use crate::role::store::Store;
 use netlab_protocol::PROTOCOL;
-use netlab_protocol::control::{Configure, REPORT_EVERY, ToAgent, ToNode};
+use netlab_protocol::control::{Configure, ToAgent, ToNode};
 use netlab_protocol::role::{DATA, Data, Role};
 use std::cell::OnceCell;
 use std::path::PathBuf;
@@ -160,12 +160,15 @@ async fn ring(node: Rc<Node>, outbox: Rc<Outbox>) {
 }
 
 async fn report(node: Rc<Node>) {
-    let mut ticks = interval(REPORT_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks.tick().await;
     loop {
+        let every = node.report_every.get();
+        let mut ticks = interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks.tick().await;
-        node.report();
+        while node.report_every.get() == every {
+            ticks.tick().await;
+            node.report();
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, spawn_local};
 
@@ -72,6 +73,8 @@ pub struct Node {
     sent: RefCell<HashMap<Ticket, (AbortHandle, Option<SocketAddr>)>>,
     /// Number of the run; 0 before the first.
     run: Cell<u32>,
+    /// How often it reports.
+    pub report_every: Cell<Duration>,
     outbox: Rc<Outbox>,
     /// Connections to others.
     pub pool: Pool,
@@ -102,6 +105,7 @@ impl Node {
             asked: RefCell::default(),
             sent: RefCell::default(),
             run: Cell::new(0),
+            report_every: Cell::new(configure.report_every),
             outbox,
             pool: Pool::default(),
             traffic: Traffic::default(),
@@ -226,6 +230,7 @@ impl Node {
     /// Other parameters from now on; keys, connections and requests under way stay.
     pub fn become_(self: &Rc<Self>, configure: &Configure) {
         *self.targets.borrow_mut() = targets(role::endpoints(&configure.role));
+        self.report_every.set(configure.report_every);
         let (seed, role) = (configure.seed, Box::new(configure.role.clone()));
         self.handle(Event::Become { seed, role });
     }

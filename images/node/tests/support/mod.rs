@@ -8,7 +8,7 @@ mod host;
 pub use host::steady;
 
 use netlab_protocol::PROTOCOL;
-use netlab_protocol::control::{Configure, Report, ToAgent, ToNode};
+use netlab_protocol::control::{Configure, REPORT_EVERY, Report, ToAgent, ToNode};
 use netlab_protocol::latency::{Op, Outcome};
 use netlab_protocol::role::{
     self, Arrivals, Backoff, Data, Distribution, Endpoint, Load, Role, Service,
@@ -101,6 +101,7 @@ impl Lab {
             protocol: PROTOCOL,
             node: "node-1".into(),
             seed: 7,
+            report_every: REPORT_EVERY,
             role,
         })));
     }
