@@ -3,152 +3,31 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/kinds.rs"]
+mod kinds;
 mod support;
 
+use kinds::{FAILED, ROWS, Row, UNPROVEN};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use support::{Done, Record, Sandbox};
 
-/// How one kind of fault is tried, and how its effect is kept away.
-struct Row {
-    /// The kind.
-    kind: &'static str,
-    /// The fault's name, and that of a client of its own.
-    name: &'static str,
-    /// What it is, but for its time.
-    fault: &'static str,
-    /// Further nodes that it needs.
-    nodes: &'static str,
-    /// What is not done, in the words of `src/agent/driver/sabotage.rs`.
-    sabotage: &'static str,
-    /// The event that tells that it was not.
-    told: &'static str,
-}
-
-const UNPROVEN: &str = "fault-unproven";
-const FAILED: &str = "fault-failed";
-
-const fn row(
-    kind: &'static str,
-    name: &'static str,
-    fault: &'static str,
-    sabotage: &'static str,
-    told: &'static str,
-) -> Row {
-    Row {
-        kind,
-        name,
-        fault,
-        nodes: "",
-        sabotage,
-        told,
-    }
-}
-
-/// At least one row for each kind. Each has nodes of its own, so that all are tried at once.
-const ROWS: &[Row] = &[
-    row("kill", "lost", "for: 2s, kill: lost", "kill", FAILED),
-    row(
-        "kill",
-        "crash",
-        "for: 2s, kill: crash, as: process",
-        "kill",
-        FAILED,
-    ),
-    row(
-        "stop",
-        "halt",
-        "for: 2s, stop: halt, grace: 0s",
-        "stop",
-        FAILED,
-    ),
-    row("pause", "hang", "for: 2s, pause: hang", "pause", FAILED),
-    row(
-        "restart",
-        "anew",
-        "restart: anew, grace: 0s",
-        "stop",
-        FAILED,
-    ),
-    row(
-        "cut",
-        "cut",
-        "for: 2s, cut: { between: [cut, server] }",
-        "links",
-        UNPROVEN,
-    ),
-    row(
-        "flap",
-        "weak",
-        "for: 2s, flap: { between: [weak, server] }, period: 400ms",
-        "links",
-        UNPROVEN,
-    ),
-    row(
-        "partition",
-        "split",
-        "for: 2s, partition: [[split], [server, slow]]",
-        "links",
-        UNPROVEN,
-    ),
-    row(
-        "degrade",
-        "slow",
-        "for: 2s, degrade: { between: [slow, server], delay: +50ms }",
-        "links",
-        UNPROVEN,
-    ),
-    row(
-        "mtu-blackhole",
-        "hole",
-        "for: 2s, mtu-blackhole: { between: [hole, server] }",
-        "links",
-        UNPROVEN,
-    ),
-    Row {
-        nodes: "
-  busy: { role: server, service: { time: 400ms, workers: 64 } }
-  asking: { role: client, load: { target: busy, rate: 20/s, timeout: 2s } }",
-        ..row(
-            "tcp-reset",
-            "reset",
-            "tcp-reset: { between: [asking, busy] }",
-            "abort",
-            FAILED,
-        )
-    },
-    row(
-        "dns",
-        "names",
-        "for: 2s, dns: names, mode: servfail",
-        "resolver",
-        UNPROVEN,
-    ),
-];
-
 /// All rows at once, and further nodes and faults.
 fn lab(nodes: &str, faults: &str) -> String {
-    let client = |row: &Row| {
-        let (name, more) = (row.name, row.nodes);
-        format!("\n  {name}: {{ role: client, load: *load }}{more}")
-    };
-    let fault = |row: &Row| format!("\n    {}: {{ at: 1s, {} }}", row.name, row.fault);
-    let clients: String = ROWS.iter().map(client).collect();
-    let all: String = ROWS.iter().map(fault).collect();
+    let clients = kinds::nodes() + &nodes.replace("*load", kinds::LOAD);
+    let all = kinds::faults(|_| "at: 1s".to_owned());
     format!(
         "
 name: proof
 seed: 3
 link: {{ rtt: 4ms }}
-nodes:
-  server: {{ role: server }}{clients}{nodes}
+nodes:{clients}
 scenario:
   warmup: 1s
   duration: 6s
   faults:{all}{faults}
 "
     )
-    .replace("*load", "{ target: server, rate: 20/s, timeout: 200ms }")
 }
 
 /// What overlaps: hidden by a lost machine, and on a node that restarts meanwhile.
@@ -193,7 +72,7 @@ fn every_kind_has_a_row() {
         .collect();
     assert!(
         without.is_empty(),
-        "{without:?}: tests/faults_proof.rs has no row that tries and sabotages them"
+        "{without:?}: tests/support/kinds.rs has no row that tries and sabotages them"
     );
     for row in ROWS {
         let key = format!("{}: ", row.kind);

@@ -12,6 +12,7 @@ mod witness;
 
 use self::adopt::Moves;
 pub(super) use self::sabotage::Sabotage;
+use super::alarm::Alarm;
 use super::core::{Action, Core, Input};
 use super::desire::Operation;
 use super::doors::TO_CLIENT;
@@ -39,7 +40,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::spawn_local;
-use tokio::time::Instant;
 
 /// The position is written at least this often: it is the sign of life.
 const SIGN_OF_LIFE: u64 = 1_000_000_000;
@@ -233,10 +233,10 @@ impl<E: Engine + 'static> Driver<E> {
         end: impl Future<Output = ()>,
     ) -> Result<(), AgentError> {
         let mut end = std::pin::pin!(end);
+        let alarm = Alarm::new().map_err(AgentError::Start)?;
         loop {
             self.every_now_and_then()?;
-            let now = sys::now();
-            let wait = Duration::from_nanos(self.core.next_wake(now).saturating_sub(now));
+            let wake = self.core.next_wake(sys::now());
             tokio::select! {
                 () = &mut end => return self.finish(),
                 message = inbox.recv() => {
@@ -250,7 +250,7 @@ impl<E: Engine + 'static> Driver<E> {
                         self.take(message)?;
                     }
                 }
-                () = tokio::time::sleep_until(Instant::now() + wait) => {}
+                rung = alarm.until(wake) => rung.map_err(AgentError::Start)?,
             }
             self.core.unix_time = sys::unix_time();
             self.core.advance(sys::now());

@@ -17,6 +17,7 @@
 
 mod abort;
 mod adopt;
+mod alarm;
 mod apply;
 mod attach;
 mod by_hand;

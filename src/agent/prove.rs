@@ -109,7 +109,7 @@ pub(super) struct Case {
     pub seen: BTreeMap<Moment, Seen>,
     /// Connections that were reset for it.
     pub reset: u64,
-    /// Whether another fault began or healed meanwhile.
+    /// Whether another fault on the same things began or healed meanwhile.
     pub disturbed: bool,
     /// Other faults that were in force on the same things.
     pub others: BTreeSet<String>,
@@ -207,15 +207,17 @@ impl Core {
         self.proofs.cases.remove(&fault);
     }
 
-    /// What links carry is no longer one fault's doing; the order of things stays.
+    /// What these links carry is no longer one fault's doing; the order of things stays.
     fn disturb(&mut self, by: usize) {
+        let effects = &self.faults.get(by).effects;
         let others = self
             .proofs
             .cases
             .iter_mut()
             .filter(|(fault, _)| **fault != by);
         for (_, case) in others {
-            case.disturbed |= case.seen.contains_key(&Moment::Begun);
+            let same = effects.iter().any(|effect| on_the_same(effect, case));
+            case.disturbed |= same && case.seen.contains_key(&Moment::Begun);
         }
     }
 
