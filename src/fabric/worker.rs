@@ -8,6 +8,7 @@
 //! belongs to the sender.
 
 mod deliver;
+mod linger;
 
 use super::counters::LagSnapshot;
 use super::frame::{Departure, Frame};
@@ -16,6 +17,7 @@ use super::switch::{Outcome, Switch};
 use super::sys::{self, Priority, Tun};
 use super::{Config, FabricError};
 use crate::id::NodeIndex;
+use linger::Linger;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -82,6 +84,7 @@ pub(super) struct Worker {
     /// What is being handed over; empty in between.
     due: Vec<Departure>,
     awake: Awake,
+    linger: Linger,
 }
 
 /// How long the thread was awake without the rest that belongs to it.
@@ -144,6 +147,7 @@ impl Worker {
             scratch: Frame::large(),
             due: Vec::with_capacity(deliver::TOGETHER),
             awake: Awake::default(),
+            linger: Linger::new(),
         })
     }
 
@@ -174,17 +178,34 @@ impl Worker {
         Ok(())
     }
 
-    /// How many descriptors are ready.
+    /// How many descriptors are ready, after polling for a while where that pays.
     fn wait(&mut self, events: &mut [EpollEvent], timeout: u16) -> nix::Result<usize> {
-        let before = sys::now();
-        let ready = match self.epoll.wait(events, timeout) {
+        if timeout == 0 {
+            return self.ready(events, 0);
+        }
+        let idle = sys::now();
+        let until = self.linger.idle(idle);
+        let mut ready = 0;
+        let mut before = idle;
+        while ready == 0 && before < until {
+            ready = self.ready(events, 0)?;
+            before = sys::now();
+        }
+        if ready == 0 {
+            ready = self.ready(events, timeout)?;
+            let after = sys::now();
+            self.awake.slept(before, after);
+            self.linger.slept(before, after);
+        }
+        self.linger.busy(sys::now());
+        Ok(ready)
+    }
+
+    fn ready(&self, events: &mut [EpollEvent], timeout: u16) -> nix::Result<usize> {
+        match self.epoll.wait(events, timeout) {
             Err(Errno::EINTR) => Ok(0),
             other => other,
-        };
-        if timeout > 0 {
-            self.awake.slept(before, sys::now());
         }
-        ready
     }
 
     /// Sets the timer for the next packet; returns how long epoll may sleep. Rests when that is due.
