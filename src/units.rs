@@ -35,6 +35,11 @@ pub struct ByteSize(pub u64);
 #[serde(try_from = "String", into = "String")]
 pub struct Frequency(pub f64);
 
+/// Thousandths of one processor core: `20%` and `0.2` are 200, `2` and `200%` are 2000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Cores(pub u32);
+
 const TIMES: &[(&str, f64)] = &[
     ("h", 3600e9),
     ("min", 60e9),
@@ -122,6 +127,11 @@ pub mod pattern {
         of(FREQUENCIES)
     }
 
+    /// Processor cores as text: a share of one, or a number.
+    pub fn cores() -> String {
+        format!(r"^\s*{NUMBER}\s*%?\s*$")
+    }
+
     /// A share.
     pub fn share() -> String {
         format!(r"^\s*\+?{NUMBER}\s*%\s*$")
@@ -190,6 +200,7 @@ macro_rules! quantity {
 quantity!(BitRate);
 quantity!(Ratio);
 quantity!(ByteSize);
+quantity!(Cores);
 quantity!(Frequency);
 
 impl FromStr for BitRate {
@@ -259,6 +270,33 @@ impl FromStr for ByteSize {
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         largest(self.0, SIZES, f)
+    }
+}
+
+impl FromStr for Cores {
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let number = match text.trim().strip_suffix('%') {
+            Some(percent) => percent.trim().parse::<f64>().map(|n| n / 100.0),
+            None => text.trim().parse::<f64>(),
+        };
+        match number.map(|cores| cores * 1000.0) {
+            Ok(thousandths) if (9.5..=1e6).contains(&thousandths) => {
+                Ok(Cores(thousandths.round() as u32))
+            }
+            Ok(_) => Err(UnitError(format!(
+                "`{text}` is out of range: 1% of a core to 1000 cores"
+            ))),
+            Err(_) => Err(UnitError(format!(
+                "`{text}` is no part of a core: write `20%`, or cores, as `0.5`"
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for Cores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", f64::from(self.0) / 10.0)
     }
 }
 

@@ -4,7 +4,8 @@
 //! Owns the life of a fault: asked for, observed, healing, gone. What the effects want of nodes
 //! and links is folded in `desire`; what is, is told as [`Actual`]s. Must not act.
 
-use super::desire::{Actual, Desired, death, desired};
+use super::desire::{Actual, Desired, death, desired, limits};
+use super::limited::{Limited, OUT_OF_MEMORY};
 use crate::fault::{Effect, NodeEffect};
 use crate::id::{Name, NodeIndex, occurrence_label};
 use crate::lab::{Lab, ScheduledFault};
@@ -72,6 +73,8 @@ pub(super) struct Faults {
     list: Vec<InForce>,
     /// How many of them are the scenario's; behind those come the ones by hand.
     of_scenario: usize,
+    /// What nodes may take, and who was killed for it.
+    pub(super) limited: Limited,
 }
 
 impl Faults {
@@ -87,6 +90,7 @@ impl Faults {
             nodes,
             list,
             of_scenario: known,
+            limited: Limited::new(lab),
         }
     }
 
@@ -181,7 +185,10 @@ impl Faults {
 
     /// What `node` should be.
     pub fn desired(&self, node: NodeIndex) -> Desired {
-        desired(self.effects(), node)
+        match self.is_out_of_memory(node) {
+            true => OUT_OF_MEMORY,
+            false => desired(self.effects(), node),
+        }
     }
 
     /// Whether a fault that is listed, healing ones included, does something to `node` itself.
@@ -206,7 +213,10 @@ impl Faults {
         Some(self.get(found.fault).name.as_str())
     }
 
-    fn node_effects(&self, fault: usize) -> impl Iterator<Item = (NodeIndex, &NodeEffect)> {
+    pub(super) fn node_effects(
+        &self,
+        fault: usize,
+    ) -> impl Iterator<Item = (NodeIndex, &NodeEffect)> {
         self.scheduled[fault]
             .effects
             .iter()
@@ -348,7 +358,8 @@ impl Faults {
         let only_links = self.node_effects(fault).next().is_none();
         let away = self.node_effects(fault).map(|(node, _)| node).find(|node| {
             let is = actual.get(node.at()).copied().unwrap_or(Actual::Unknown);
-            self.desired(*node) == Desired::Running && is != (Actual::Running { passed: true })
+            let back = is == (Actual::Running { passed: true });
+            self.limit_to_set(*node).is_some() || (self.desired(*node) == Desired::Running && !back)
         });
         match (away, links) {
             (None, Some(links)) => {
@@ -372,6 +383,7 @@ impl Faults {
         let unseen = |(node, effect): (NodeIndex, &NodeEffect)| {
             let is = actual.get(node.at()).copied().unwrap_or(Actual::Unknown);
             let holds = match death(effect) {
+                _ if limits(effect).is_some() => self.limit_to_set(node).is_none(),
                 Some(_) => is == Actual::Dead,
                 // A dead node is as still as a frozen one: the other fault masks this one.
                 None => is == Actual::Paused || matches!(self.desired(node), Desired::Dead(_)),

@@ -26,6 +26,7 @@ fn in_force(scheduled: Vec<ScheduledFault>) -> Faults {
         nodes: vec!["server".into()],
         list: Vec::new(),
         of_scenario,
+        limited: Limited::default(),
     }
 }
 

@@ -12,6 +12,7 @@ fn stand() -> Stand {
         frozen: Some(false),
         ran: 3,
         limits: vec![("cpu.max", "max 100000".to_owned())],
+        held_back: (0, 0),
     };
     Stand {
         links: Vec::new(),

@@ -19,6 +19,7 @@ use super::requests::Client;
 use super::state::{Conn, Knock, Netns, State};
 use crate::fabric::capture::Filter;
 use crate::fabric::{LinkChange, ResolverChange};
+use crate::fault::Limits;
 use crate::id::NodeIndex;
 use crate::lab::Lab;
 use crate::plan::Adoption;
@@ -127,6 +128,10 @@ pub(super) struct EngineStatus {
     pub status: String,
     /// Exit code of its last end.
     pub exit_code: i64,
+    /// Whether the kernel ended it for its memory limit.
+    pub oom_killed: bool,
+    /// What it may take.
+    pub limits: Limits,
 }
 
 /// Something to be done.
@@ -368,7 +373,10 @@ impl Core {
                 exit_code,
             } => {
                 if !self.left.contains(&container) {
-                    self.died(now, node, exit_code);
+                    // Whether the kernel did it for its memory, the engine says when asked.
+                    if !self.may_be_out_of_memory(node, exit_code) {
+                        self.died(now, node, exit_code);
+                    }
                     self.inspect(node);
                 }
             }

@@ -3,7 +3,7 @@
 //! Owns the fold over nodes; that over links is [`crate::fault::Folded`]. Healing is never an inverse operation: a fault leaves the list, the fold says
 //! what is wanted now, and [`next_operation`] says which step leads there from what is.
 
-use crate::fault::{Effect, NodeEffect};
+use crate::fault::{Effect, Limits, NodeEffect};
 use crate::id::NodeIndex;
 use std::time::Duration;
 
@@ -56,6 +56,8 @@ pub(super) enum Operation {
     Unpause,
     /// Start the same container again.
     Start,
+    /// Let it take no more than this.
+    Limit(Limits),
 }
 
 /// The fold for one node: dead beats paused, SIGKILL beats SIGTERM, and the shorter grace counts.
@@ -70,6 +72,9 @@ pub(super) fn desired<'a>(
             continue;
         };
         if *at != node {
+            continue;
+        }
+        if limits(effect).is_some() {
             continue;
         }
         wanted = match (wanted, death(effect)) {
@@ -93,8 +98,29 @@ pub(super) fn death(effect: &NodeEffect) -> Option<Death> {
             grace: Some(grace),
             kernel_answers: true,
         }),
-        NodeEffect::Pause => None,
+        NodeEffect::Pause | NodeEffect::Throttle(_) => None,
     }
+}
+
+/// What an effect lets a node take; none when it is no limit.
+pub(super) fn limits(effect: &NodeEffect) -> Option<Limits> {
+    match *effect {
+        NodeEffect::Throttle(limits) => Some(limits),
+        _ => None,
+    }
+}
+
+/// What a node may take under all of these: the tighter limits, over what is declared.
+pub(super) fn limited<'a>(
+    effects: impl IntoIterator<Item = &'a Effect>,
+    node: NodeIndex,
+    declared: Limits,
+) -> Limits {
+    let here = effects.into_iter().filter_map(|effect| match effect {
+        Effect::Node { node: at, effect } if *at == node => limits(effect),
+        _ => None,
+    });
+    here.fold(declared, Limits::and)
 }
 
 fn both(a: Death, b: Death) -> Death {

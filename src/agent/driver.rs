@@ -533,6 +533,7 @@ impl<E: Engine + 'static> Driver<E> {
                 Operation::Pause => engine.pause(&container).await,
                 Operation::Unpause => engine.unpause(&container).await,
                 Operation::Start => engine.start(&container).await,
+                Operation::Limit(limits) => engine.limit(&container, limits).await,
             };
             if let Some(input) = watch::see(&*engine, node, container).await {
                 let _ = inbox.send(Message::OfNode { epoch, input }).await; // the agent may be ending

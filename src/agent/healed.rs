@@ -142,6 +142,11 @@ impl Last<'_> {
                     (node, self.process(Moment::Before, node), true)
                 }
                 Proof::Frozen(node) => (node, self.process(Moment::Ending, node), false),
+                Proof::Limited(node) => {
+                    any = true;
+                    back.extend(self.is_free(node)?.then_some(node));
+                    continue;
+                }
                 Proof::Silent(_) | Proof::Changed(_) | Proof::Flapping(_) => continue,
                 Proof::Answered(_) | Proof::Reset(_) => continue,
             };
@@ -167,6 +172,28 @@ impl Last<'_> {
 
     fn process(&self, moment: Moment, node: NodeIndex) -> Option<Process> {
         self.node(self.case.seen.get(&moment)?, node)?.0.process
+    }
+
+    /// Whether a node runs and has back what a limit took from it; and who was killed for it, lives.
+    fn is_free(&self, node: NodeIndex) -> Result<bool, String> {
+        let at = self.case.nodes.iter().position(|other| *other == node);
+        let limits = at.and_then(|at| self.after.limits.get(at));
+        let (Some((sight, Desired::Running)), Some((wanted, _))) =
+            (self.node(self.after, node), limits)
+        else {
+            return Ok(false);
+        };
+        if self.case.out_of_memory.contains(&node) {
+            self.is_back(node, sight, self.process(Moment::Before, node), true)?;
+        }
+        match sight.allowed() {
+            Some(allowed) if allowed == *wanted => Ok(true),
+            Some(allowed) => Err(format!(
+                "the cgroup of `{}` allows {allowed}, not {wanted}",
+                (self.name)(node)
+            )),
+            None => Err(format!("`{}` has no process", (self.name)(node))),
+        }
     }
 
     /// In another process than `was`, or in the same.

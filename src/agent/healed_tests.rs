@@ -4,8 +4,9 @@ use super::super::desire::Death;
 use super::super::judge::tests::{Story, folded, frozen, links, node, process, witness};
 use super::super::world::{World, fault, lab, machine_kill, scenario};
 use super::*;
-use crate::fault::{Folded, LinkEffect, NodeEffect, Pairs, ResolverEffect};
+use crate::fault::{Folded, Limits, LinkEffect, NodeEffect, Pairs, ResolverEffect};
 use crate::record::event::Verdict;
+use crate::units::Cores;
 use std::collections::BTreeSet;
 
 fn judged(story: &Story, effect: Effect) -> Option<Result<Healed, String>> {
@@ -164,4 +165,40 @@ fn each_heal_is_told_in_the_record() {
         ["heal-proven names", "heal-proven loss"]
     );
     assert!(told("heal-unproven").is_empty());
+}
+
+#[test]
+fn a_throttled_node_has_back_what_was_taken() {
+    let throttle = Limits {
+        cpu: Some(Cores(200)),
+        memory: None,
+    };
+    let allowed = |pid, max: &str| NodeSight {
+        limits: vec![("cpu.max", max.into()), ("memory.max", "max".into())],
+        ..process(pid)
+    };
+    let of = |after: NodeSight, killed: bool| {
+        let mut story = Story::new()
+            .limited(throttle)
+            .at(Moment::Begun, allowed(1, "20000 100000"), Desired::Running)
+            .limited(Limits::default())
+            .at(Moment::After, after, Desired::Running);
+        story.case.links.clear();
+        if killed {
+            story.case.out_of_memory.insert(NodeIndex(0));
+        }
+        judged(&story, node(NodeEffect::Throttle(throttle)))
+    };
+    let free = |pid| allowed(pid, "max 100000");
+    assert_eq!(of(free(1), false), gone("n-1 at work"));
+    let why = "the cgroup of `n-1` allows 20% of a core, not no limit";
+    assert_eq!(of(allowed(1, "20000 100000"), false), remains(why));
+    assert_eq!(
+        of(NodeSight::default(), false),
+        remains("`n-1` has no process")
+    );
+    // Whom the kernel killed, the heal starts anew.
+    assert_eq!(of(free(9), true), gone("n-1 at work"));
+    let why = "`n-1` has the process that it had before";
+    assert_eq!(of(free(1), true), remains(why));
 }

@@ -3,6 +3,8 @@
 //! Owns the rules of evidence. A fault is proven when every effect was seen at its begin and at its
 //! end; *masked* when another one hides all of it; anything else makes the run inconclusive.
 
+mod limits;
+
 use super::desire::Desired;
 use super::process::{NodeSight, Process};
 use super::prove::{Case, Expected, Moment, Seen};
@@ -48,6 +50,7 @@ pub(super) fn judge(
             Proof::Gone(node) => court.gone(node)?,
             Proof::Frozen(node) => court.frozen(node)?,
             Proof::Anew(node) => court.anew(node)?,
+            Proof::Limited(node) => court.limited(node)?,
         };
         visible |= seen;
         said.extend(text);

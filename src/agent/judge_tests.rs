@@ -4,9 +4,10 @@ use super::super::prove::Sight;
 use super::*;
 use crate::agent::process::Process;
 use crate::fabric::{DelaySnapshot, Dropped};
-use crate::fault::{Folded, LinkEffect, NodeEffect};
+use crate::fault::{Folded, Limits, LinkEffect, NodeEffect};
 use crate::id::NetworkIndex;
 use crate::link::LinkProperties;
+use crate::units::Cores;
 use std::collections::BTreeSet;
 
 const PLACE: Place = (NetworkIndex(0), NodeIndex(0), NodeIndex(1));
@@ -55,6 +56,8 @@ pub(in crate::agent) fn frozen(pid: i32) -> NodeSight {
 #[derive(Default)]
 pub(in crate::agent) struct Story {
     pub case: Case,
+    /// What the node should be allowed to take from now on.
+    pub limits: Limits,
 }
 
 impl Story {
@@ -86,6 +89,7 @@ impl Story {
                     without: declared,
                 }],
                 nodes: vec![without],
+                limits: vec![(self.limits, Limits::default())],
                 manners: Default::default(),
             },
         );
@@ -106,6 +110,12 @@ impl Story {
             seen.sight.links = vec![witness];
             seen.links = vec![Expected { now, without }];
         }
+        self
+    }
+
+    /// What the node should be allowed to take from here on.
+    pub(in crate::agent) fn limited(mut self, limits: Limits) -> Story {
+        self.limits = limits;
         self
     }
 
@@ -314,9 +324,63 @@ fn a_restart_needs_another_process() {
 }
 
 #[test]
+fn a_throttled_node_has_a_cgroup_that_says_so() {
+    let slow = Limits {
+        cpu: Some(Cores(200)),
+        memory: None,
+    };
+    let allowed = |max: &str, periods| NodeSight {
+        limits: vec![("cpu.max", max.into()), ("memory.max", "max".into())],
+        held_back: periods,
+        ..process(1)
+    };
+    let story = |begun, ending, after| {
+        Story::new()
+            .limited(slow)
+            .at(Moment::Begun, begun, Desired::Running)
+            .at(Moment::Ending, ending, Desired::Running)
+            .limited(Limits::default())
+            .at(Moment::After, after, Desired::Running)
+            .judged(node(NodeEffect::Throttle(slow)))
+    };
+    let (free, held) = ("max 100000", "20000 100000");
+    assert_eq!(
+        story(
+            allowed(held, (1, 5)),
+            allowed(held, (4, 9)),
+            allowed(free, (4, 9))
+        ),
+        proven("n-1: cgroup allows 20% of a core, held back in 3 of 4 periods")
+    );
+    let free = || allowed(free, (0, 0));
+    let held = || allowed(held, (0, 0));
+    assert!(
+        story(free(), held(), free())
+            .unwrap_err()
+            .contains("allows no limit, not 20%")
+    );
+    assert!(
+        story(held(), free(), free()).is_err(),
+        "it was taken away meanwhile"
+    );
+    assert!(
+        story(process(1), held(), free()).is_err(),
+        "the kernel does not say"
+    );
+    assert!(
+        story(NodeSight::default(), held(), free()).is_err(),
+        "nobody is there"
+    );
+}
+
+#[test]
 fn what_was_never_seen_proves_nothing() {
     let mut case = Story::new().case;
     case.seen.clear();
-    let judged = Story { case }.judged(links(LinkEffect::Down));
+    let judged = Story {
+        case,
+        ..Story::default()
+    }
+    .judged(links(LinkEffect::Down));
     assert_eq!(judged, Err("the agent was away while it began".into()));
 }

@@ -35,6 +35,7 @@ mod judge;
 #[cfg(test)]
 mod layout_tests;
 mod lease;
+mod limited;
 mod links;
 mod look;
 mod machine;

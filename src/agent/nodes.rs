@@ -23,11 +23,12 @@ impl Core {
             self.act(Action::DropKnock { knock });
             return;
         }
+        self.faults.forget_death(node);
         let serial = self.next_serial();
         let member = &mut self.state.members[node.at()];
         member.container = Some(container);
         member.actual = Actual::Running { passed: false };
-        member.beyond = false;
+        (member.beyond, member.out_of_memory) = (false, false);
         (member.heard, member.changed) = (now, now);
         member.knocks.push(knock);
         let known = member.port == Some(netns) || member.wiring.is_some_and(|w| w.1 == netns);
@@ -233,11 +234,15 @@ impl Core {
     }
 
     pub(super) fn died(&mut self, now: u64, node: NodeIndex, exit_code: i64) {
-        let fault = self.faults.killer(node).map(str::to_owned);
-        let member = &mut self.state.members[node.at()];
-        if member.actual == Actual::Dead {
+        if self.state.members[node.at()].actual == Actual::Dead {
             return;
         }
+        let killer = self.faults.killer(node).map(str::to_owned);
+        let (fault, oom) = match killer {
+            Some(killer) => (Some(killer), false),
+            None => self.out_of_memory(node),
+        };
+        let member = &mut self.state.members[node.at()];
         member.actual = Actual::Dead;
         member.died = true;
         member.oom.ended();
@@ -270,6 +275,7 @@ impl Core {
                 node,
                 exit_code,
                 fault,
+                oom,
             },
         );
     }
@@ -278,6 +284,7 @@ impl Core {
         match action {
             "oom" => {
                 self.state.members[node.at()].oom.said();
+                self.state.members[node.at()].out_of_memory = true;
                 let text = "the kernel killed one of its processes for its memory limit".to_owned();
                 self.note(now, Some(node), text);
             }
@@ -315,6 +322,7 @@ impl Core {
         let Some(status) = status else {
             return self.died(now, node, -1);
         };
+        self.faults.tell_limits(node, status.limits);
         match status.status.as_str() {
             "running" => {
                 member.actual = match before {
@@ -324,7 +332,10 @@ impl Core {
                 }
             }
             "paused" => member.actual = Actual::Paused,
-            "exited" | "dead" => return self.died(now, node, status.exit_code),
+            "exited" | "dead" => {
+                member.out_of_memory |= status.oom_killed;
+                return self.died(now, node, status.exit_code);
+            }
             _ => return,
         }
         // After the agent's own restart nobody knocks: the node is beyond its gate.
@@ -383,13 +394,14 @@ impl Core {
             let desired = self.faults.desired(node);
             let member = &self.state.members[node.at()];
             let back = member.actual == (Actual::Running { passed: true });
-            if desired == Desired::Running && back && !self.faults.touches(node) {
+            let right = self.faults.limit_to_set(node).is_none();
+            if desired == Desired::Running && back && right && !self.faults.touches(node) {
                 let member = &mut self.state.members[node.at()];
                 (member.owned, member.tried) = (false, None);
                 continue;
             }
-            let next = next_operation(desired, member.actual, true);
-            let Some(operation) = next else {
+            let life = next_operation(desired, member.actual, true);
+            let Some(operation) = self.with_limits(node, life) else {
                 continue;
             };
             let free = match member.under_way {

@@ -2,6 +2,8 @@
 //!
 //! Owns how `/proc` and the cgroup's files are read. Must not know nodes.
 
+use crate::fault::Limits;
+use crate::units::{ByteSize, Cores};
 use std::fs;
 
 /// A process: its number alone may be given again.
@@ -24,14 +26,60 @@ pub(super) struct NodeSight {
     pub ran: u64,
     /// What its cgroup may take of processor and memory, in the kernel's words.
     pub limits: Vec<(&'static str, String)>,
+    /// In how many periods it had to wait because it had used up its processor time, of how many in
+    /// which it ran (`nr_throttled`, `nr_periods`).
+    pub held_back: (u64, u64),
 }
 
+impl NodeSight {
+    /// What its cgroup may take; none: the kernel does not say.
+    pub fn allowed(&self) -> Option<Limits> {
+        let said = |wanted: &str| {
+            let found = self.limits.iter().find(|(what, _)| *what == wanted);
+            found.map(|(_, text)| text.as_str())
+        };
+        let cpu = match (said(CPU_MAX), said(CPU_QUOTA), said(CPU_PERIOD)) {
+            (Some(max), ..) => {
+                let (quota, period) = max.split_once(' ')?;
+                (quota, period)
+            }
+            (None, Some(quota), Some(period)) => (quota, period),
+            _ => return None,
+        };
+        let memory = said(MEMORY_MAX).or(said(MEMORY_LIMIT))?;
+        Some(Limits {
+            cpu: cores(cpu.0, cpu.1),
+            memory: memory
+                .parse::<u64>()
+                .ok()
+                .filter(|n| *n < NO_LIMIT)
+                .map(ByteSize),
+        })
+    }
+}
+
+/// `max` (cgroup v2) and -1 (v1) are no limit.
+fn cores(quota: &str, period: &str) -> Option<Cores> {
+    let (quota, period) = (quota.parse::<u64>().ok()?, period.parse::<u64>().ok()?);
+    let thousandths = (quota * 1000).checked_div(period)?;
+    u32::try_from(thousandths).ok().map(Cores)
+}
+
+/// What cgroup v1 says where there is no limit of memory is a little less than 2^63.
+const NO_LIMIT: u64 = 1 << 62;
+const CPU_MAX: &str = "cpu.max";
+const CPU_QUOTA: &str = "cpu quota";
+const CPU_PERIOD: &str = "cpu period";
+const MEMORY_MAX: &str = "memory.max";
+const MEMORY_LIMIT: &str = "memory limit";
+
 /// Files of a cgroup of version 2, or of version 1, that hold limits.
-const LIMITS: [(&str, &str); 4] = [
-    ("cpu.max", "cpu.max"),
-    ("memory.max", "memory.max"),
-    ("cpu quota", "cpu/cpu.cfs_quota_us"),
-    ("memory limit", "memory/memory.limit_in_bytes"),
+const LIMITS: [(&str, &str); 5] = [
+    (CPU_MAX, "cpu.max"),
+    (MEMORY_MAX, "memory.max"),
+    (CPU_QUOTA, "cpu/cpu.cfs_quota_us"),
+    (CPU_PERIOD, "cpu/cpu.cfs_period_us"),
+    (MEMORY_LIMIT, "memory/memory.limit_in_bytes"),
 ];
 
 /// Looks at the process with this number.
@@ -54,7 +102,23 @@ pub(super) fn look(pid: i32) -> NodeSight {
         frozen: frozen(cgroup("cgroup.events"), cgroup("freezer/freezer.state")),
         ran: switches(&status),
         limits: LIMITS.into_iter().filter_map(limit).collect(),
+        held_back: held_back(
+            &cgroup("cpu.stat")
+                .or_else(|| cgroup("cpu/cpu.stat"))
+                .unwrap_or_default(),
+        ),
     }
+}
+
+fn held_back(stat: &str) -> (u64, u64) {
+    let value = |key: &str| {
+        let mut lines = stat.lines().filter_map(|line| line.split_once(' '));
+        let found = lines.find(|(name, _)| *name == key);
+        found
+            .and_then(|(_, value)| value.trim().parse().ok())
+            .unwrap_or(0)
+    };
+    (value("nr_throttled"), value("nr_periods"))
 }
 
 /// When a process began that is no corpse.
@@ -105,6 +169,42 @@ mod tests {
         assert_eq!(frozen(None, None), None);
         let status = "Name:\tx\nvoluntary_ctxt_switches:\t22\nnonvoluntary_ctxt_switches:\t47\n";
         assert_eq!(switches(status), 69);
+        let stat = "usage_usec 5\nnr_periods 10\nnr_throttled 4\nthrottled_usec 9\n";
+        assert_eq!(held_back(stat), (4, 10));
+    }
+
+    #[test]
+    fn limits_of_both_versions_of_cgroups_are_read() {
+        let sight = |limits: &[(&'static str, &str)]| {
+            let limits = limits
+                .iter()
+                .map(|(what, text)| (*what, (*text).to_owned()));
+            let sight = NodeSight {
+                limits: limits.collect(),
+                ..NodeSight::default()
+            };
+            sight.allowed()
+        };
+        let limits = |cpu: Option<u32>, memory: Option<u64>| {
+            let (cpu, memory) = (cpu.map(Cores), memory.map(ByteSize));
+            Some(Limits { cpu, memory })
+        };
+        let second = |cpu, memory| sight(&[(CPU_MAX, cpu), (MEMORY_MAX, memory)]);
+        assert_eq!(second("max 100000", "max"), limits(None, None));
+        assert_eq!(
+            second("20000 100000", "4096"),
+            limits(Some(200), Some(4096))
+        );
+        let first = |quota, memory| {
+            sight(&[
+                (CPU_QUOTA, quota),
+                (CPU_PERIOD, "100000"),
+                (MEMORY_LIMIT, memory),
+            ])
+        };
+        assert_eq!(first("-1", "9223372036854771712"), limits(None, None));
+        assert_eq!(first("150000", "4096"), limits(Some(1500), Some(4096)));
+        assert_eq!(sight(&[(MEMORY_MAX, "max")]), None);
     }
 
     #[test]

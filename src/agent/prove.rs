@@ -10,7 +10,7 @@ use super::judge::{self, Judged};
 use super::names::manners;
 use super::process::NodeSight;
 use crate::fabric::{LinkWitness, Place, ResolverManner};
-use crate::fault::{Effect, Folded, Proof};
+use crate::fault::{Effect, Folded, Limits, Proof};
 use crate::id::NodeIndex;
 use crate::record::event::What;
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,6 +90,8 @@ pub(super) struct Seen {
     pub links: Vec<Expected>,
     /// What each node should have been without this fault.
     pub nodes: Vec<Desired>,
+    /// What each node should have been allowed to take, and what without this fault.
+    pub limits: Vec<(Limits, Limits)>,
     /// How nodes should have been answered, and how without this fault.
     pub manners: (Manners, Manners),
 }
@@ -109,6 +111,8 @@ pub(super) struct Case {
     pub seen: BTreeMap<Moment, Seen>,
     /// Connections that were reset for it.
     pub reset: u64,
+    /// Nodes that the kernel killed for their memory meanwhile.
+    pub out_of_memory: BTreeSet<NodeIndex>,
     /// Whether another fault on the same things began or healed meanwhile.
     pub disturbed: bool,
     /// Other faults that were in force on the same things.
@@ -125,6 +129,7 @@ struct Asked {
     moment: Moment,
     links: Vec<Expected>,
     nodes: Vec<Desired>,
+    limits: Vec<(Limits, Limits)>,
     manners: (Manners, Manners),
 }
 
@@ -154,7 +159,10 @@ impl Core {
                 }
                 Proof::Answered(nodes) => asking.extend(nodes),
                 Proof::Reset(_) => {}
-                Proof::Gone(node) | Proof::Frozen(node) | Proof::Anew(node) => nodes.push(node),
+                Proof::Gone(node)
+                | Proof::Frozen(node)
+                | Proof::Anew(node)
+                | Proof::Limited(node) => nodes.push(node),
             }
         }
         let lab = &self.lab;
@@ -228,6 +236,14 @@ impl Core {
         }
     }
 
+    /// The kernel has killed a node for its memory.
+    pub(super) fn prove_out_of_memory(&mut self, node: NodeIndex) {
+        let cases = self.proofs.cases.values_mut();
+        for case in cases.filter(|case| case.nodes.contains(&node)) {
+            case.out_of_memory.insert(node);
+        }
+    }
+
     fn look(&mut self, fault: usize, moment: Moment) {
         let Some(case) = self.proofs.cases.get(&fault) else {
             return;
@@ -242,6 +258,11 @@ impl Core {
         let others = || self.faults.wanted().filter(move |f| f.fault != fault);
         let effects = || others().flat_map(|f| &self.faults.get(f.fault).effects);
         let without = nodes.iter().map(|node| desired(effects(), *node)).collect();
+        let limits = |node: &NodeIndex| {
+            let all = self.faults.limits_under(self.faults.effects(), *node);
+            (all, self.faults.limits_under(effects(), *node))
+        };
+        let limits = nodes.iter().map(limits).collect();
         let beside = |f: &&InForce| {
             let effects = self.faults.get(f.fault).effects.iter();
             effects.clone().any(|effect| on_the_same(effect, case))
@@ -262,6 +283,7 @@ impl Core {
                 moment,
                 links: expected,
                 nodes: without,
+                limits,
                 manners,
             });
         }
@@ -303,6 +325,7 @@ impl Core {
             sight,
             links: asked.links,
             nodes: asked.nodes,
+            limits: asked.limits,
             manners: asked.manners,
         };
         case.seen.insert(moment, seen);

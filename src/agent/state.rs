@@ -53,6 +53,8 @@ pub(super) struct Member {
     pub retry_at: u64,
     /// Since when it is up, or last reported.
     pub heard: u64,
+    /// Whether its kernel has killed a process of it for its memory.
+    pub out_of_memory: bool,
     /// Whether its silence was noted in this run.
     pub silent: bool,
     /// Whether unknown metrics of it were noted.
@@ -201,6 +203,7 @@ impl Member {
             under_way: None,
             retry_at: 0,
             heard: 0,
+            out_of_memory: false,
             silent: false,
             noted: false,
             problems: 0,

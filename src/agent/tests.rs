@@ -391,6 +391,8 @@ fn actual_states_are_what_the_engine_says_last() {
     let stale = EngineStatus {
         status: "exited".into(),
         exit_code: 1,
+        oom_killed: false,
+        limits: Default::default(),
     };
     let seen = Input::Seen {
         node: NodeIndex(0),

@@ -116,6 +116,8 @@ pub(super) async fn see<E: Engine>(
     let status = state.map(|state| EngineStatus {
         status: state.status,
         exit_code: state.exit_code,
+        oom_killed: state.oom_killed,
+        limits: state.limits,
     });
     Some(Input::Seen {
         node,

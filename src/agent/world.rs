@@ -10,7 +10,7 @@ use super::prove::{Look, Sight};
 use crate::fabric::{
     DelaySnapshot, Dropped, LinkChange, LinkWitness, Place, ResolverChange, ResolverManner, TRIED,
 };
-use crate::fault::{Effect, LinkEffect, NodeEffect, Pairs};
+use crate::fault::{Effect, Limits, LinkEffect, NodeEffect, Pairs};
 use crate::id::{Name, NetworkIndex, NodeIndex};
 use crate::lab::{
     Addresses, FORMAT, Interface, Lab, Links, Network, Node, Program, Scenario, ScheduledFault,
@@ -137,6 +137,8 @@ pub(super) struct World {
     pub order: u64,
     /// How the engine sees each container.
     pub status: Vec<&'static str>,
+    /// What it lets each take.
+    pub limits: Vec<Limits>,
     /// The namespace of each node's process, its connection, and whether the fabric has a device.
     pub netns: Vec<u64>,
     pub conn: Vec<Option<u64>>,
@@ -148,6 +150,8 @@ pub(super) struct World {
     pub replies: Vec<Reply>,
     /// Nodes whose engine calls do nothing.
     pub broken: BTreeSet<u32>,
+    /// Nodes whose last end was the kernel's doing, for their memory.
+    pub oom: BTreeSet<u32>,
     pub log: Vec<String>,
     /// Whether programs of images take connections.
     pub listening: bool,
@@ -164,7 +168,9 @@ pub(super) struct World {
 impl World {
     pub fn new(lab: Lab) -> World {
         let nodes = lab.nodes.len();
+        let limits = lab.nodes.iter().map(Node::limits).collect();
         let mut world = World {
+            limits,
             core: Core::new(lab, "boot".into(), 1_800_000_000),
             now: 1_000 * SECOND,
             later: BTreeMap::new(),
@@ -179,6 +185,7 @@ impl World {
             events: Vec::new(),
             replies: Vec::new(),
             broken: BTreeSet::new(),
+            oom: BTreeSet::new(),
             log: Vec::new(),
             listening: true,
             links: BTreeMap::new(),
@@ -404,6 +411,16 @@ impl World {
         NodeSight {
             process: (status != "exited").then_some(process),
             frozen: Some(status == "paused" || self.frozen),
+            limits: {
+                let limits = self.limits[node.at()];
+                let cpu = limits
+                    .cpu
+                    .map_or("max".into(), |cpu| (cpu.0 * 100).to_string());
+                let memory = limits
+                    .memory
+                    .map_or("max".into(), |size| size.0.to_string());
+                vec![("cpu.max", format!("{cpu} 100000")), ("memory.max", memory)]
+            },
             ..NodeSight::default()
         }
     }
@@ -454,6 +471,8 @@ impl World {
         let status = Some(EngineStatus {
             status: self.status[node.at()].into(),
             exit_code: 137,
+            oom_killed: self.oom.contains(&node.0),
+            limits: self.limits[node.at()],
         });
         let (container, asked) = (format!("c{}", node.0), self.now);
         self.input(
@@ -486,8 +505,13 @@ impl World {
             (Operation::Start, "exited") => {
                 assert!(!self.pinned[at], "the pin is let go before the start");
                 self.status[at] = "running";
+                self.oom.remove(&node.0);
                 self.netns[at] += 1_000;
                 self.later(80, Later::Knock(node));
+                Ok(())
+            }
+            (Operation::Limit(limits), _) => {
+                self.limits[at] = limits;
                 Ok(())
             }
             (operation, status) => Err(format!("{operation:?} while {status}")),
@@ -510,6 +534,7 @@ impl World {
             was.iter().map(old).collect()
         }
         self.status = moved(&self.status, was, "running");
+        self.limits = moved(&self.limits, was, Limits::default());
         self.conn = moved(&self.conn, was, None);
         self.attached = moved(&self.attached, was, false);
         self.pinned = moved(&self.pinned, was, false);

@@ -13,6 +13,7 @@ use super::{
     Container, ContainerState, Engine, EngineError, EngineEvent, EngineInfo, Exec, ExecSpec,
     ImageFound, ImageInfo, LogLine, LogOptions, TerminalSize, Volume,
 };
+use crate::fault::Limits;
 use crate::plan::ContainerSpec;
 use bollard::errors::Error;
 use bollard::query_parameters as query;
@@ -264,6 +265,11 @@ impl Engine for Docker {
     async fn unpause(&self, id: &str) -> Result<(), EngineError> {
         let unpause = self.api.unpause_container(id);
         call(format!("unpause container {}", short(id)), ACT, unpause).await
+    }
+
+    async fn limit(&self, id: &str, limits: Limits) -> Result<(), EngineError> {
+        let update = self.api.update_container(id, convert::update(limits));
+        call(format!("limit container {}", short(id)), ACT, update).await
     }
 
     async fn remove(&self, id: &str) -> Result<(), EngineError> {

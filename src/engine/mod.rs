@@ -8,6 +8,7 @@ pub mod image;
 
 pub use docker::{ConnectError, Docker};
 
+use crate::fault::Limits;
 use crate::plan::ContainerSpec;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -48,6 +49,8 @@ pub trait Engine {
     async fn pause(&self, id: &str) -> Result<(), EngineError>;
     /// Thaws it.
     async fn unpause(&self, id: &str) -> Result<(), EngineError>;
+    /// Sets what it may take, now and after every later start, running or not.
+    async fn limit(&self, id: &str, limits: Limits) -> Result<(), EngineError>;
     /// Kills and removes a container with its anonymous volumes; one that is not there is fine.
     async fn remove(&self, id: &str) -> Result<(), EngineError>;
     /// Removes a volume by name; one that is not there is fine.
@@ -169,6 +172,8 @@ pub struct ContainerState {
     pub exit_code: i64,
     /// Killed for its memory.
     pub oom_killed: bool,
+    /// What it may take.
+    pub limits: Limits,
     /// Names of the volumes it mounts, by target.
     pub volumes: BTreeMap<String, String>,
     /// Its labels.

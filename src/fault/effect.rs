@@ -2,7 +2,7 @@
 //!
 //! Must not know which fault an effect came from, nor how it is applied.
 
-use super::ResolverEffect;
+use super::{Limits, ResolverEffect};
 use crate::id::NodeIndex;
 use crate::link::{LinkPatch, LinkProperties, Steps};
 use crate::units;
@@ -224,4 +224,7 @@ pub enum NodeEffect {
         #[serde(with = "units::duration")]
         grace: Duration,
     },
+    /// It may take no more than this; folds: the tighter limit counts, also over what is declared.
+    /// Who is killed for its memory stays dead until the heal, which starts it again.
+    Throttle(Limits),
 }

@@ -11,6 +11,7 @@ mod effect;
 mod flap;
 mod fold;
 mod kill;
+mod limits;
 mod mtu_blackhole;
 mod partition;
 mod pause;
@@ -19,15 +20,17 @@ mod resolver;
 mod restart;
 mod stop;
 mod tcp_reset;
+mod throttle;
 
 pub use effect::{Degradation, Effect, LinkEffect, NodeEffect, Pairs};
 pub use fold::{Folded, is_down, touched};
+pub use limits::Limits;
 pub use partition::Split;
 pub use proof::Proof;
 pub use resolver::{ResolverEffect, ResolverFailure};
 
 use crate::id::NodeIndex;
-use crate::units::Ratio;
+use crate::units::{ByteSize, Cores, Ratio};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -37,6 +40,7 @@ pub const KINDS: &[Kind] = &[
     stop::KIND,
     pause::KIND,
     restart::KIND,
+    throttle::KIND,
     cut::KIND,
     flap::KIND,
     partition::KIND,
@@ -134,6 +138,10 @@ pub enum ParamKind {
     Share,
     /// A whole number in this range.
     Integer(u64, u64),
+    /// Processor cores: a share of one, or a number.
+    Cores,
+    /// A size of at least so many bytes.
+    Size(u64),
 }
 
 /// A parameter's value.
@@ -147,6 +155,10 @@ pub enum ParamValue {
     Share(Ratio),
     /// A whole number.
     Integer(u64),
+    /// Processor cores.
+    Cores(Cores),
+    /// A size.
+    Size(ByteSize),
 }
 
 /// The parameters that were given, checked against [`Kind::params`].
@@ -155,6 +167,14 @@ pub type Params = BTreeMap<&'static str, ParamValue>;
 /// The kind with this name.
 pub fn kind(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name == name)
+}
+
+/// Parameters of a kind of which at least one is to be said; empty: all have defaults.
+pub fn needed(kind: &Kind) -> &'static [&'static str] {
+    match kind.name {
+        name if name == throttle::KIND.name => throttle::NEEDED,
+        _ => &[],
+    }
 }
 
 /// The nodes of a target of shape [`TargetShape::Nodes`]; none for the other shapes.

@@ -26,6 +26,8 @@ pub enum Proof<'e> {
     Frozen(NodeIndex),
     /// Another first process runs afterwards.
     Anew(NodeIndex),
+    /// The node's cgroup has the limits of all faults in force, or its kernel has killed it for them.
+    Limited(NodeIndex),
 }
 
 impl Effect {
@@ -43,6 +45,7 @@ impl Effect {
                 NodeEffect::Kill { .. } | NodeEffect::Stop { .. } => Proof::Gone(*node),
                 NodeEffect::Pause => Proof::Frozen(*node),
                 NodeEffect::Restart { .. } => Proof::Anew(*node),
+                NodeEffect::Throttle(_) => Proof::Limited(*node),
             },
         }
     }

@@ -1,10 +1,10 @@
 //! The resolved lab, as `lab.json` holds it.
 
-use crate::fault::Effect;
+use crate::fault::{Effect, Limits};
 use crate::id::{Name, NetworkIndex, NodeIndex};
 use crate::link::{LinkProperties, Trace};
 use crate::port::PortMapping;
-use crate::units::{BitRate, duration};
+use crate::units::{BitRate, ByteSize, duration};
 use netlab_protocol::role::{Data, Role};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -13,6 +13,9 @@ use std::time::Duration;
 
 /// Version of [`Lab`]'s serialised form.
 pub const FORMAT: u32 = 2;
+
+/// Memory of a built-in node.
+const NODE_MEMORY: ByteSize = ByteSize(256 << 20);
 
 /// A lab, ready to be planned. Equal files and seeds give equal labs, byte for byte.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -263,6 +266,15 @@ impl Node {
     /// Its place in this network.
     pub fn interface(&self, network: NetworkIndex) -> Option<&Interface> {
         self.interfaces.iter().find(|one| one.network == network)
+    }
+
+    /// What it may take unless a fault says otherwise.
+    pub fn limits(&self) -> Limits {
+        let own = matches!(self.program, Program::Role(_));
+        Limits {
+            cpu: None,
+            memory: own.then_some(NODE_MEMORY),
+        }
     }
 
     /// Whether the node keeps data on a volume.

@@ -11,8 +11,6 @@ use netlab_protocol::{gate, role};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-/// Memory of a built-in node, in bytes.
-const NODE_MEMORY: i64 = 256 << 20;
 /// Processes and threads of any node.
 const NODE_PIDS: i64 = 256;
 /// Processes and threads of the agent.
@@ -175,7 +173,6 @@ pub fn node_spec(
             target: role::DATA.to_owned(),
         });
     }
-    let own = matches!(node.program, Program::Role(_));
     let primary = node.interfaces.first().map_or(0, |one| one.network.at());
     let resolver = lab.networks[primary].resolver;
     let Addresses { v4, v6 } = node.addresses();
@@ -193,7 +190,7 @@ pub fn node_spec(
         mounts,
         read_only: true,
         pids_limit: Some(NODE_PIDS),
-        memory: own.then_some(NODE_MEMORY),
+        memory: (node.limits().memory).and_then(|size| i64::try_from(size.0).ok()),
         ..ContainerSpec::default()
     };
     let wired = wired(lab, node);

@@ -47,6 +47,9 @@ pub enum What {
         exit_code: i64,
         /// The fault that wanted it; none: nobody did.
         fault: Option<String>,
+        /// Whether the kernel killed it, because it needed more memory than that fault leaves it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        oom: bool,
     },
     /// A fault was asked for by hand.
     FaultInjected {

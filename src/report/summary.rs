@@ -381,7 +381,14 @@ fn notes(events: &[Event], warmup: i64) -> Vec<String> {
             node,
             exit_code,
             fault: None,
+            ..
         } => Some(format!("{node} died by itself, exit code {exit_code}")),
+        What::NodeDied {
+            node,
+            fault: Some(fault),
+            oom: true,
+            ..
+        } => Some(format!("{node} was OOM killed (fault {fault})")),
         What::FaultFailed {
             fault,
             occurrence,

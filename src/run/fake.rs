@@ -5,6 +5,7 @@ use crate::engine::{
     Container, ContainerState, Engine, EngineError, EngineEvent, EngineInfo, Exec, ExecSpec,
     ImageFound, ImageInfo, LogLine, LogOptions, TerminalSize, Volume,
 };
+use crate::fault::Limits;
 use crate::plan::{AGENT_STATE, Adoption, ContainerSpec, Mount};
 use crate::record::stream::{Phase, Reply, Request, STREAM, Status};
 use bytes::Bytes;
@@ -266,6 +267,11 @@ impl Engine for Fake {
 
     async fn unpause(&self, id: &str) -> Result<(), EngineError> {
         self.become_("unpause", id, "running").await
+    }
+
+    async fn limit(&self, id: &str, limits: Limits) -> Result<(), EngineError> {
+        self.call(format!("limit {} to {limits}", self.name(id)))
+            .await
     }
 
     async fn remove(&self, id: &str) -> Result<(), EngineError> {

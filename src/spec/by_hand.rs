@@ -56,6 +56,8 @@ pub fn fault_words(kind: &Kind) -> Vec<FaultWord> {
             ParamKind::Duration | ParamKind::LongTime(_) => "TIME",
             ParamKind::Share => "SHARE",
             ParamKind::Integer(..) => "NUMBER",
+            ParamKind::Cores => "CORES",
+            ParamKind::Size(_) => "SIZE",
         },
         inside: false,
     });

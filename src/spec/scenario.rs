@@ -12,6 +12,7 @@ use super::topology::{FaultSpec, KindRef, ScenarioSpec};
 use super::tree::{Data, Entry, Value, short};
 use super::words;
 use crate::fault::{self, KINDS, Kind, ParamKind, ParamValue, Params};
+use crate::units::{ByteSize, Cores, UnitError};
 use std::time::Duration;
 
 /// `scenario`.
@@ -45,15 +46,7 @@ pub const SCENARIO: Shape = Shape {
 };
 
 /// Kinds and keys of the full language that this version does not have.
-const LATER: &[&str] = &[
-    "when",
-    "chance",
-    "throttle",
-    "crash-loop",
-    "misbehave",
-    "wipe",
-    "slow",
-];
+const LATER: &[&str] = &["when", "chance", "crash-loop", "misbehave", "wipe", "slow"];
 
 /// The keys of a map.
 fn keys_of(value: &Value) -> Vec<String> {
@@ -125,6 +118,7 @@ impl Reader<'_> {
         let schedule = self.schedule(kind, &fields);
         let kind = kind?;
         let target = fields.get(kind.name).and_then(|v| self.target(kind, v));
+        self.fault_needs(kind, &fields);
         Some(FaultSpec {
             name: name?,
             place,
@@ -229,6 +223,10 @@ impl Reader<'_> {
                 ParamKind::Integer(low, high) => {
                     ParamValue::Integer(self.integer(value, low..=high)?)
                 }
+                ParamKind::Cores => ParamValue::Cores(self.cores(value)?),
+                ParamKind::Size(least) => {
+                    ParamValue::Size(self.large_size(value, param.name, least)?)
+                }
             };
             Some((param.name, read))
         };
@@ -242,5 +240,49 @@ impl Reader<'_> {
             return None;
         }
         Some(time)
+    }
+
+    /// Reports a fault that says nothing of what it needs.
+    fn fault_needs(&self, kind: &Kind, fields: &Fields<'_>) {
+        let needed = fault::needed(kind);
+        if needed.is_empty() || !fields.among(needed).is_empty() {
+            return;
+        }
+        let message = format!(
+            "`{}` needs at least one of {}",
+            kind.name,
+            needed.join(", ")
+        );
+        self.report(Diagnostic::error("missing-key", message).at(fields.span, ""));
+    }
+
+    fn large_size(&self, value: &Value, name: &str, least: u64) -> Option<ByteSize> {
+        let size: ByteSize = self.quantity(value, "a size", "MiB")?;
+        if size.0 < least {
+            let least = ByteSize(least);
+            self.bad(value.span, format!("`{name}` is {least} or more"));
+            return None;
+        }
+        Some(size)
+    }
+
+    /// Processor cores: the only quantity that needs no unit.
+    fn cores(&self, value: &Value) -> Option<Cores> {
+        const WHAT: &str = "a part of a core, such as `20%` or `0.5`";
+        let scalar = self.scalar(value, WHAT)?;
+        let text = match &scalar.data {
+            Data::Text(text) => short(text).to_string(),
+            Data::Int(number) => number.to_string(),
+            Data::Float(number) => number.to_string(),
+            _ => {
+                self.wrong(&scalar, WHAT);
+                return None;
+            }
+        };
+        let read = text.parse::<Cores>();
+        let wrong = |error: UnitError| {
+            self.report(Diagnostic::error("bad-unit", error.0).at(value.span, ""));
+        };
+        read.map_err(wrong).ok()
     }
 }

@@ -56,6 +56,10 @@ fn definitions() -> Value {
         "bit-rate": quantity("Bits per second.", &pattern::bit_rate(), &["500kbit", "100mbit", "1gbit"]),
         "share": quantity("A share in percent.", &pattern::share(), &["0.1%", "20%"]),
         "bytes": quantity("A size.", &pattern::bytes(), &["512B", "64KiB", "1MB"]),
+        "cores": { "anyOf": [
+            { "type": "number", "exclusiveMinimum": 0 },
+            quantity("A share of a processor core, or cores.", &pattern::cores(), &["20%", "0.5"]),
+        ] },
         "frequency": quantity("Events per time.", &pattern::frequency(), &["20/s", "30/min"]),
         "selector": {
             "description": "A node, a group, a role, a pattern, role=WORD, label=WORD, `all`, or a choice of them.",
@@ -175,20 +179,28 @@ fn fault(kind: &fault::Kind) -> Value {
             ParamKind::Duration | ParamKind::LongTime(_) => reference("time"),
             ParamKind::Share => reference("share"),
             ParamKind::Integer(low, high) => self::kind(&Kind::Integer(low, high)),
+            ParamKind::Cores => reference("cores"),
+            ParamKind::Size(_) => reference("bytes"),
         };
         properties.insert(
             param.name.to_owned(),
             with(value, json!({ "description": param.help })),
         );
     }
-    json!({
+    let mut schema = json!({
         "type": "object",
         "properties": properties,
         "required": [kind.name],
         "anyOf": [{ "required": ["at"] }, { "required": ["after"] }],
         "dependentRequired": { "times": ["every"] },
         "additionalProperties": false,
-    })
+    });
+    let needed = fault::needed(kind).iter();
+    let needed: Vec<Value> = needed.map(|one| json!({ "required": [one] })).collect();
+    if !needed.is_empty() {
+        schema["allOf"] = json!([{ "anyOf": needed }]);
+    }
+    schema
 }
 
 /// The faults whose occurrences are drawn.

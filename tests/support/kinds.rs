@@ -67,6 +67,13 @@ pub const ROWS: &[Row] = &[
         FAILED,
     ),
     row(
+        "throttle",
+        "tight",
+        "for: 2s, throttle: tight, cpu: 20%, memory: 64MiB",
+        "limit",
+        FAILED,
+    ),
+    row(
         "cut",
         "cut",
         "for: 2s, cut: { between: [cut, server] }",

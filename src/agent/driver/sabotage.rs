@@ -15,7 +15,7 @@ pub(in crate::agent) struct Sabotage {
 
 impl Sabotage {
     /// `links`: no link is made worse; `heal`: no link and no name is made well again; `kill`, `stop`, `pause`,
-    /// `unpause`, `start`: the engine is not asked to.
+    /// `unpause`, `start`, `limit`: the engine is not asked to.
     pub fn new(words: Vec<String>) -> Sabotage {
         match cfg!(debug_assertions) {
             true => Sabotage { words },
@@ -63,6 +63,7 @@ impl Sabotage {
             Operation::Pause => "pause",
             Operation::Unpause => "unpause",
             Operation::Start => "start",
+            Operation::Limit(_) => "limit",
         })
     }
 }

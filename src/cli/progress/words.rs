@@ -30,7 +30,9 @@ pub fn sentence(what: &What, died: &BTreeSet<String>) -> Option<Line> {
             node,
             exit_code,
             fault,
+            oom,
         } => match fault {
+            Some(_) if *oom => line.plain(format!("{node} is down: OOM killed")),
             Some(_) => line.plain(format!("{node} is down")),
             None => {
                 let text = format!("{node} died by itself, exit code {exit_code}");

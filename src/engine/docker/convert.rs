@@ -1,7 +1,9 @@
 //! netlab's words into the API's, and back.
 
 use crate::engine::{Container, ContainerState, EngineInfo, ImageFound, ImageInfo, Volume};
+use crate::fault::Limits;
 use crate::plan::{ContainerSpec, Mount, Restart};
+use crate::units::{ByteSize, Cores};
 use bollard::models;
 use std::collections::{BTreeMap, HashMap};
 
@@ -66,6 +68,39 @@ fn host_config(spec: &ContainerSpec) -> models::HostConfig {
             config: Some(texts(LOG_OPTIONS)),
         }),
         ..Default::default()
+    }
+}
+
+/// The period in which processor time is counted, in microseconds: the kernel's default.
+const PERIOD: i64 = 100_000;
+/// What kernels take for no limit of memory, and say where there is none (cgroup v1; v2 says `max`).
+/// The engine has no word that takes a limit away.
+const ALL_MEMORY: i64 = i64::MAX & !0xfff;
+
+/// The body of an update call.
+pub(super) fn update(limits: Limits) -> models::ContainerUpdateBody {
+    let bytes = |size: ByteSize| i64::try_from(size.0).unwrap_or(ALL_MEMORY);
+    let memory = limits.memory.map_or(ALL_MEMORY, bytes).min(ALL_MEMORY);
+    models::ContainerUpdateBody {
+        cpu_period: Some(PERIOD),
+        cpu_quota: Some((limits.cpu).map_or(-1, |Cores(cores)| i64::from(cores) * PERIOD / 1000)),
+        memory: Some(memory),
+        memory_swap: Some(memory),
+        ..Default::default()
+    }
+}
+
+/// What a container may take, from what the engine was told.
+fn limits(config: &models::HostConfig) -> Limits {
+    let positive = |value: Option<i64>| value.filter(|n| *n > 0);
+    let period = positive(config.cpu_period).unwrap_or(PERIOD);
+    let quota = positive(config.cpu_quota).map(|quota| quota * 1000 / period);
+    let nano = positive(config.nano_cpus).map(|nano| nano / 1_000_000);
+    let cores = quota.or(nano).and_then(|n| u32::try_from(n).ok());
+    let memory = positive(config.memory).filter(|bytes| *bytes < ALL_MEMORY);
+    Limits {
+        cpu: cores.map(Cores),
+        memory: memory.map(|bytes| ByteSize(bytes.unsigned_abs())),
     }
 }
 
@@ -198,6 +233,7 @@ pub(super) fn state(found: models::ContainerInspectResponse) -> ContainerState {
         pid: i32::try_from(state.pid.unwrap_or_default()).unwrap_or_default(),
         exit_code: state.exit_code.unwrap_or_default(),
         oom_killed: state.oom_killed.unwrap_or_default(),
+        limits: found.host_config.as_ref().map(limits).unwrap_or_default(),
         volumes: volumes(found.mounts),
         labels: sorted(found.config.and_then(|config| config.labels)),
     }

@@ -1,0 +1,151 @@
+//! Faults of nodes on the real engine, by hand and as the host's kernel sees them: what a node may
+//! take, how it dies, and what it keeps.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::time::Duration;
+use support::{Done, Sandbox, docker, eventually};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A file of the cgroup of a container's first process, found from the host: version 1 of a
+/// controller, or version 2.
+fn cgroup(
+    sandbox: &Sandbox,
+    container: &str,
+    controller: &str,
+    first: &str,
+    second: &str,
+) -> String {
+    let pid = sandbox.pid(container);
+    let of = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let line = |line: &str| {
+        let (_, rest) = line.split_once(':')?;
+        let (controllers, path) = rest.split_once(':')?;
+        let here = controllers.split(',').any(|one| one == controller);
+        here.then(|| path.to_owned())
+    };
+    let path = match of.lines().find_map(line) {
+        Some(path) => format!("/sys/fs/cgroup/{controller}{path}/{first}"),
+        None => {
+            let path = of
+                .lines()
+                .find_map(|line| line.strip_prefix("0::"))
+                .unwrap();
+            format!("/sys/fs/cgroup{path}/{second}")
+        }
+    };
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    text.trim().to_owned()
+}
+
+/// Percent of a core and bytes that a container may take.
+fn limits(sandbox: &Sandbox, container: &str) -> (Option<u64>, Option<u64>) {
+    let read = |controller, first, second| cgroup(sandbox, container, controller, first, second);
+    let cpu = read("cpu", "cpu.cfs_quota_us", "cpu.max");
+    let quota = cpu.split(' ').next().unwrap().parse::<u64>().ok();
+    let memory = read("memory", "memory.limit_in_bytes", "memory.max");
+    let memory = memory.parse::<u64>().ok().filter(|bytes| *bytes < 1 << 62);
+    // The kernel's period is 100 ms.
+    (quota.map(|quota| quota / 1000), memory)
+}
+
+const MIB: u64 = 1 << 20;
+const DECLARED: (Option<u64>, Option<u64>) = (None, Some(256 * MIB));
+
+fn fault(sandbox: &Sandbox, arguments: &[&str]) -> Done {
+    sandbox.netlab(&[&["fault"], arguments].concat())
+}
+
+fn state(container: &str) -> String {
+    docker(&[
+        "inspect",
+        "--format",
+        "{{.State.Status}} {{.State.OOMKilled}}",
+        container,
+    ])
+}
+
+#[test]
+fn throttled_nodes_have_what_the_faults_in_force_leave_them() {
+    let Some(sandbox) = Sandbox::new("throttle") else {
+        return;
+    };
+    let text = "
+name: throttle
+nodes:
+  server: { role: server }
+  full: { role: server }
+  client: { role: client, load: { target: server, rate: 50/s } }
+  filler: { role: client, load: { target: full, rate: 100/s, writes: 100%, value: 64KiB, keys: 100000 } }
+";
+    let file = sandbox.topology("throttle.yaml", text);
+    sandbox.netlab(&["up", &file]).expect(0);
+    let server = "netlab-throttle.server";
+    let now = || limits(&sandbox, server);
+    assert_eq!(now(), DECLARED);
+
+    // Two overlap, the first heals first; a restarted node has what is left.
+    let slow = [
+        "inject", "throttle", "server", "--cpu", "20%", "--memory", "64MiB",
+    ];
+    let small = [
+        "inject", "throttle", "server", "--cpu", "0.5", "--memory", "32MiB",
+    ];
+    fault(&sandbox, &slow).expect(0);
+    assert_eq!(now(), (Some(20), Some(64 * MIB)));
+    fault(&sandbox, &small).expect(0);
+    assert_eq!(now(), (Some(20), Some(32 * MIB)));
+    fault(&sandbox, &["heal", "throttle-1"]).expect(0);
+    assert_eq!(now(), (Some(50), Some(32 * MIB)));
+    let before = sandbox.pid(server);
+    fault(&sandbox, &["inject", "restart", "server", "--grace", "0s"]).expect(0);
+    eventually("another process runs", PATIENCE, || {
+        ![0, before].contains(&sandbox.pid(server))
+    });
+    assert_eq!(now(), (Some(50), Some(32 * MIB)));
+
+    // Its heal is not lost with the agent.
+    docker(&["kill", "--signal", "KILL", "netlab-throttle.agent"]);
+    docker(&["start", "netlab-throttle.agent"]);
+    eventually("the agent is back", PATIENCE, || {
+        fault(&sandbox, &["list"]).stdout.contains("throttle-2")
+    });
+    assert_eq!(now(), (Some(50), Some(32 * MIB)));
+    fault(&sandbox, &["heal", "throttle-2"]).expect(0);
+    assert_eq!(now(), DECLARED);
+
+    // Who needs more memory than it has is killed by the kernel, and stays dead until the heal.
+    let full = "netlab-throttle.full";
+    docker(&["restart", "--time", "0", full]);
+    eventually("its memory is empty", PATIENCE, || {
+        let used = || {
+            cgroup(
+                &sandbox,
+                full,
+                "memory",
+                "memory.usage_in_bytes",
+                "memory.current",
+            )
+        };
+        state(full).starts_with("running") && used().parse::<u64>().unwrap() < 12 * MIB
+    });
+    fault(
+        &sandbox,
+        &["inject", "throttle", "full", "--memory", "24MiB"],
+    )
+    .expect(0);
+    eventually("it is full", PATIENCE, || state(full) == "exited true");
+    let list = fault(&sandbox, &["list"]).expect(0).stdout;
+    assert!(list.contains("throttle"), "{list}");
+    assert_eq!(state(full), "exited true");
+    fault(&sandbox, &["heal", "--all"]).expect(0);
+    assert!(state(full).starts_with("running"), "{}", state(full));
+    assert_eq!(limits(&sandbox, full), DECLARED);
+
+    let wrong = fault(&sandbox, &["inject", "throttle", "server"]).expect(2);
+    assert!(wrong.stderr.contains("cpu, memory"), "{}", wrong.stderr);
+}
