@@ -3,6 +3,7 @@
 use super::{
     Effect, Kind, Limits, NodeEffect, Param, ParamKind, ParamValue, Params, Target, TargetShape,
 };
+use crate::units::Cores;
 
 /// The least memory that engines take as a limit.
 const LEAST_MEMORY: u64 = 6 << 20;
