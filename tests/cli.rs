@@ -233,11 +233,44 @@ fn completions_name_the_commands() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ran = run(&["completions", shell]);
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{shell}");
-        assert!(
-            ran.stdout.contains("validate") && ran.stdout.contains("doctor"),
-            "{shell}"
-        );
+        assert!(ran.stdout.contains("NETLAB_COMPLETE"), "{shell}");
     }
+}
+
+/// What a shell is told about the last of these words.
+fn completed(words: &[&str], engine: &str) -> Vec<String> {
+    let line = ["--", "netlab"].iter().chain(words).copied();
+    let line: Vec<&str> = line.collect();
+    let mut command = netlab(own(), &line);
+    command
+        .env("NETLAB_COMPLETE", "fish")
+        .env("DOCKER_HOST", engine);
+    let output = command.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let names = text.lines().filter_map(|line| line.split('\t').next());
+    names.map(str::to_owned).collect()
+}
+
+/// Commands, kinds and words are completed without an engine; names are not, in silence, and soon also
+/// when an engine takes the call and says nothing.
+#[test]
+fn completing_is_quick_and_silent() {
+    let none = "unix:///nonexistent.sock";
+    assert_eq!(completed(&["valid"], none), ["validate"]);
+    assert_eq!(completed(&["fault", "inject", "ki"], none), ["kill"]);
+    let word = ["fault", "inject", "kill", "x", "--as", "pro"];
+    assert_eq!(completed(&word, none), ["process"]);
+    assert!(completed(&["fault", "inject", "kill", "s"], none).is_empty());
+
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("silent.sock");
+    let _silent = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let begun = std::time::Instant::now();
+    let engine = format!("unix://{}", socket.display());
+    assert!(completed(&["logs", "s"], &engine).is_empty());
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10));
 }
 
 #[test]

@@ -32,6 +32,16 @@ fn state(node: &str) -> String {
     docker(&["inspect", "--format", "{{.State.Status}}", &container])
 }
 
+/// What a shell is told about the last of these words.
+fn completed(sandbox: &Sandbox, words: &[&str]) -> Vec<String> {
+    let line = ["--", "netlab"].iter().chain(words).copied();
+    let line: Vec<&str> = line.collect();
+    let done = sandbox.netlab_with(&line, &[("NETLAB_COMPLETE", "fish")]);
+    let text = done.expect(0).stdout;
+    let names = text.lines().filter_map(|line| line.split('\t').next());
+    names.map(str::to_owned).collect()
+}
+
 #[test]
 fn what_is_broken_by_hand_is_seen_listed_recorded_and_comes_back() {
     let Some(sandbox) = Sandbox::new("by-hand") else {
@@ -53,6 +63,18 @@ fn what_is_broken_by_hand_is_seen_listed_recorded_and_comes_back() {
     assert!(dry.stdout.contains("server → client-2"), "{}", dry.stdout);
     assert!(list(&sandbox).is_empty() && state("server") == "running");
 
+    // Shells complete the names that there are.
+    assert_eq!(
+        completed(&sandbox, &["fault", "inject", "kill", "cl"]),
+        ["client-1", "client-2", "client"]
+    );
+    let ends = ["fault", "inject", "cut", "--between", "server,client-"];
+    assert_eq!(
+        completed(&sandbox, &ends),
+        ["server,client-1", "server,client-2"]
+    );
+    assert_eq!(completed(&sandbox, &["ps", ""])[0], "hand");
+
     // Two at once; one heals at its time, the other by name.
     let kill = inject(&sandbox, &["kill", "server", "--for", "3s"]).expect(0);
     assert!(kill.stdout.starts_with("kill-1 "), "{}", kill.stdout);
@@ -60,6 +82,10 @@ fn what_is_broken_by_hand_is_seen_listed_recorded_and_comes_back() {
     let split = ["partition", "--groups", "client-1/client-2,server"];
     let split = inject(&sandbox, &split).expect(0);
     assert!(split.stdout.starts_with("partition-2 "), "{}", split.stdout);
+    assert_eq!(
+        completed(&sandbox, &["fault", "heal", "p"]),
+        ["partition-2"]
+    );
     let patience = Duration::from_secs(30);
     eventually("the server is back", patience, || {
         let listed = list(&sandbox);

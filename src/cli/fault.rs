@@ -125,7 +125,7 @@ fn when(ns: i64) -> String {
 }
 
 /// Asks the agent for all rows.
-async fn faults(engine: &Docker, lab: &Seen) -> Result<Vec<FaultRow>, Failure> {
+pub(super) async fn faults(engine: &Docker, lab: &Seen) -> Result<Vec<FaultRow>, Failure> {
     let failed = |e: AttachError| Failure::step("the agent did not say which faults there are", e);
     let agent = lab.answering_agent()?;
     let open = attach::open(engine, &agent.id, &Request::Faults);

@@ -5,6 +5,7 @@
 mod agent;
 mod capture;
 mod compare;
+mod complete;
 mod completions;
 mod connect;
 mod doctor;
@@ -232,6 +233,9 @@ pub fn main() -> std::process::ExitCode {
 }
 
 fn start() -> Exit {
+    if complete::answer() {
+        return Exit::Passed;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
