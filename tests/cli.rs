@@ -228,6 +228,49 @@ fn an_offline_plan_names_every_operation() {
     assert_eq!((entries.len(), &entries[0]["occurrence"]), (2, &1.into()));
 }
 
+/// A timeline that was written down goes before what another seed would draw; one that does not fit
+/// is refused before anything starts.
+#[test]
+fn a_recorded_timeline_takes_the_place_of_the_scenario() {
+    let folder = tempfile::tempdir().unwrap();
+    let planned = |arguments: &[&str]| {
+        let mut all = vec!["plan", "topologies/chaos.yaml", "--offline"];
+        all.extend(["--format", "json", "-q"]);
+        all.extend(arguments);
+        let ran = run(&all);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+        let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        serde_json::to_string(&json["timeline"]).unwrap()
+    };
+    let (first, again) = (planned(&[]), planned(&[]));
+    assert_eq!(first, again);
+    let file = folder.path().join("timeline.json");
+    std::fs::write(&file, &first).unwrap();
+    let file = file.to_str().unwrap();
+    let other = planned(&["--seed", "99"]);
+    assert_ne!(first, other);
+    assert_eq!(first, planned(&["--seed", "99", "--timeline", file]));
+
+    let stderr = format!(
+        "error[timeline]: {file}: it does not fit the lab `pair`: {}\n1 error; nothing was started\n",
+        (1..=6)
+            .map(|n| format!("there is no node `peer-{n}`"))
+            .collect::<Vec<_>>()
+            .join("; ")
+    );
+    let misfit = run_with_input(&["plan", "-", "--offline", "--timeline", file], GOOD);
+    assert_eq!(misfit, ran(4, "", &stderr));
+    std::fs::write(file, "{ \"entries\": [] }").unwrap();
+    let old = run_with_input(&["plan", "-", "--offline", "--timeline", file], GOOD);
+    assert_eq!(old.code, 4);
+    assert!(
+        old.stderr
+            .contains("it is of format 0, and this netlab plays format 1"),
+        "{}",
+        old.stderr
+    );
+}
+
 #[test]
 fn completions_name_the_commands() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {

@@ -9,7 +9,7 @@ use netlab::link::LinkProperties;
 use netlab::metrics::LinkMetric;
 use netlab::record::event::{Event, Verdict, What};
 use netlab::record::{self, AgentEnv, LatencyRow, LinkSample, ReadError, Run, RunWriter, home};
-use netlab::timeline::Timeline;
+use netlab::timeline::Recorded;
 use netlab_protocol::control::Sample;
 use netlab_protocol::latency::{LatencyCount, Op, Outcome};
 use std::collections::BTreeMap;
@@ -92,7 +92,7 @@ fn link() -> LinkSample {
 fn write(runs: &Path) -> std::path::PathBuf {
     let dir = runs.join(ID);
     let lab = lab();
-    let timeline = lab.scenario.as_ref().map(Timeline::new);
+    let timeline = Recorded::of(&lab);
     let mut run = RunWriter::create(&dir, &lab, timeline.as_ref()).unwrap();
     run.event(&event(0, What::WarmupEnded)).unwrap();
     let row = LatencyCount {

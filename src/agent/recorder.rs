@@ -8,7 +8,7 @@ use crate::fabric::{Fabric, LagSnapshot, LinkCounters};
 use crate::lab::Lab;
 use crate::record::event::Event;
 use crate::record::{self, AgentEnv, LinkSample, RunWriter, WriteError};
-use crate::timeline::Timeline;
+use crate::timeline::Recorded;
 use netlab_protocol::control::Sample;
 use netlab_protocol::latency::LatencyCount;
 use std::fs;
@@ -74,7 +74,7 @@ impl Recorder {
     ) -> Result<(), WriteError> {
         self.go = go;
         self.traffic = Traffic::since(&fabric.counters().unwrap_or_default());
-        let timeline = lab.scenario.as_ref().map(Timeline::new);
+        let timeline = Recorded::of(lab);
         let writer = RunWriter::create(&self.runs.join(id), lab, timeline.as_ref())?;
         let priority = fabric.priority().map_or_else(
             |e| e.to_string(),

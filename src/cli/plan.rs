@@ -7,7 +7,7 @@ use super::source::{self, Overrides};
 use super::table;
 
 use crate::plan::{self, Plan, Snapshot};
-use crate::timeline::Timeline;
+use crate::timeline::{Recorded, Timeline};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
@@ -66,16 +66,13 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
             let timeline = Timeline::new(scenario).told(scenario, lab.seed);
             format!("{plan}\n{timeline}")
         }
-        (PlanFormat::Json, scenario) => table::json(&as_json(
-            &plan,
-            scenario.as_ref().map(Timeline::new).as_ref(),
-        )),
+        (PlanFormat::Json, _) => table::json(&as_json(&plan, Recorded::of(&lab).as_ref())),
     };
     context.terminal.print(&text)?;
     Ok(Exit::Passed)
 }
 
-fn as_json(plan: &Plan, timeline: Option<&Timeline>) -> serde_json::Value {
+fn as_json(plan: &Plan, timeline: Option<&Recorded>) -> serde_json::Value {
     let operations = plan.operations.iter().map(|operation| {
         json!({
             "id": operation.id,

@@ -5,11 +5,15 @@ use super::terminal::Terminal;
 use crate::id::Name;
 use crate::lab::{self, Lab, Loaded};
 use crate::spec::{Diagnostics, Files, LoadOptions, MAX_BYTES, Source};
+use crate::timeline::Recorded;
 use clap::Args;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+
+/// Bytes of a recorded timeline.
+const MAX_TIMELINE: u64 = 64 << 20;
 
 /// What the command line changes about a file.
 #[derive(Args, Clone, Debug, Default)]
@@ -26,6 +30,9 @@ pub struct Overrides {
     /// Take parameters from this YAML file; --set goes before it
     #[arg(long, value_name = "FILE")]
     params: Option<String>,
+    /// Play the timeline of a recorded run (its `timeline.json`) in place of the file's scenario
+    #[arg(long, value_name = "FILE")]
+    timeline: Option<String>,
     /// Take warnings for errors
     #[arg(long)]
     strict: bool,
@@ -148,11 +155,32 @@ pub fn resolve_text(
 ) -> Result<Result<Loaded, Diagnostics>, Failure> {
     let options = overrides.options()?;
     let name = name(file).to_owned();
-    Ok(lab::load(&Source { name, text }, &options))
+    let mut loaded = lab::load(&Source { name, text }, &options);
+    if let (Ok(loaded), Some(path)) = (&mut loaded, &overrides.timeline) {
+        replay(path, &mut loaded.lab)?;
+    }
+    Ok(loaded)
 }
 
-/// The text of `file`.
+/// Puts a recorded timeline in the place of the lab's scenario.
+fn replay(path: &str, lab: &mut Lab) -> Result<(), Failure> {
+    let timeline = Recorded::parse(&read_bounded(path, MAX_TIMELINE)?);
+    let fits = timeline.and_then(|timeline| timeline.onto(lab));
+    fits.map_err(|misfit| Failure::Invalid {
+        rendered: format!(
+            "error[timeline]: {}: {misfit}\n1 error; nothing was started\n",
+            name(path)
+        ),
+    })
+}
+
+/// The text of `file`, which is a topology or a part of one.
 fn read(file: &str) -> Result<String, Failure> {
+    read_bounded(file, MAX_BYTES as u64)
+}
+
+/// The text of `file`, up to so many bytes.
+fn read_bounded(file: &str, most: u64) -> Result<String, Failure> {
     let unreadable = |source| Failure::Unreadable {
         path: name(file).to_owned(),
         source,
@@ -161,12 +189,11 @@ fn read(file: &str) -> Result<String, Failure> {
         "-" => Box::new(io::stdin()),
         path => Box::new(File::open(path).map_err(unreadable)?),
     };
-    let most = MAX_BYTES as u64;
     let mut bytes = Vec::new();
     let read = opened.take(most + 1).read_to_end(&mut bytes);
     read.map_err(unreadable)?;
     if bytes.len() as u64 > most {
-        let message = format!("it is larger than {most} bytes, so it is no topology");
+        let message = format!("it is larger than {most} bytes");
         return Err(unreadable(io::Error::other(message)));
     }
     let no_text = |_| unreadable(io::Error::other("it is not UTF-8 text"));

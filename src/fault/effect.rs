@@ -41,6 +41,17 @@ pub enum Effect {
     },
 }
 
+impl Effect {
+    /// Calls `each` with every node that it names, which may put another one there.
+    pub fn each_node(&mut self, each: &mut dyn FnMut(&mut NodeIndex)) {
+        match self {
+            Effect::Links { pairs, .. } | Effect::Abort { pairs } => pairs.each_node(each),
+            Effect::Resolver { nodes, .. } => nodes.iter_mut().for_each(each),
+            Effect::Node { node, .. } => each(node),
+        }
+    }
+}
+
 /// A set of ordered pairs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -73,6 +84,18 @@ pub enum Pairs {
 }
 
 impl Pairs {
+    fn each_node(&mut self, each: &mut dyn FnMut(&mut NodeIndex)) {
+        match self {
+            Pairs::Touching(nodes) | Pairs::Apart { ring: nodes, .. } => {
+                nodes.iter_mut().for_each(each);
+            }
+            Pairs::Directed { from: a, to: b } | Pairs::Between { a, b } => {
+                a.iter_mut().chain(b).for_each(each);
+            }
+            Pairs::Across(groups) => groups.iter_mut().flatten().for_each(each),
+        }
+    }
+
     /// Whether the link `from` → `to` (two different nodes) is in the set.
     pub fn contains(&self, from: NodeIndex, to: NodeIndex) -> bool {
         match self {

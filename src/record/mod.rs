@@ -14,7 +14,7 @@
 //! | file | content |
 //! | --- | --- |
 //! | `lab.json` | the resolved [`crate::lab::Lab`], with its own `format` |
-//! | `timeline.json` | the [`crate::timeline::Timeline`]; `null` without a scenario |
+//! | `timeline.json` | the effective timeline, complete enough to be played again ([`crate::timeline::Recorded`]); `null` without a scenario |
 //! | `events.jsonl` | one [`event::Event`] per line; the first is `run-started`, the last `run-ended` |
 //! | `samples.csv` | `t,node,metric,labels,value`: t is when the value was read; the node is empty where it is the machine's or the agent's (names: [`crate::metrics::METRICS`]); labels are `key=value` joined by `,` and quoted when there are several |
 //! | `latency.csv` | `t,node,op,outcome,le_us,count`: t is the start of the 100 ms slot of the *intended* time; `count` requests took at most `le_us` µs (upper edge of a bucket of [`netlab_protocol::latency::bucket`]); rows with equal keys add up |

@@ -10,7 +10,7 @@ use super::{
 use crate::id::NodeIndex;
 use crate::lab::{self, Lab};
 use crate::metrics::{LatencyRow, LinkMetric, LinkSample, SampleRow};
-use crate::timeline::Timeline;
+use crate::timeline::Recorded;
 use netlab_protocol::latency::{Op, Outcome};
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
@@ -60,7 +60,7 @@ pub struct Run {
     /// The resolved lab.
     pub lab: Lab,
     /// Its timeline; none without a scenario.
-    pub timeline: Option<Timeline>,
+    pub timeline: Option<Recorded>,
     /// Events in the order in which they were recorded.
     pub events: Vec<Event>,
     /// Requests.

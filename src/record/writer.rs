@@ -9,7 +9,7 @@ use super::{
 };
 use crate::id::NodeIndex;
 use crate::lab::Lab;
-use crate::timeline::Timeline;
+use crate::timeline::Recorded;
 use netlab_protocol::control::Sample;
 use netlab_protocol::latency::{LatencyCount, SLOT_NS};
 use serde::Serialize;
@@ -46,7 +46,7 @@ impl RunWriter {
     pub fn create(
         dir: &Path,
         lab: &Lab,
-        timeline: Option<&Timeline>,
+        timeline: Option<&Recorded>,
     ) -> Result<RunWriter, WriteError> {
         let parent = dir.parent().unwrap_or(dir);
         fs::create_dir_all(parent).map_err(|e| failed(parent, e))?;

@@ -4,6 +4,9 @@
 //! order). Must not sleep, read a clock, or apply anything.
 
 mod display;
+mod file;
+
+pub use file::{FORMAT, Misfit, Recorded};
 
 use crate::id::Name;
 use crate::lab::Scenario;
