@@ -7,7 +7,7 @@ mod support;
 
 use std::fs;
 use std::time::Duration;
-use support::{Done, Sandbox, docker, eventually};
+use support::{Done, Sandbox, docker, eventually, steady};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -148,4 +148,43 @@ nodes:
 
     let wrong = fault(&sandbox, &["inject", "throttle", "server"]).expect(2);
     assert!(wrong.stderr.contains("cpu, memory"), "{}", wrong.stderr);
+}
+
+/// The shipped lab: what crashes is started again at once, who runs out of memory is not.
+#[test]
+fn a_server_crashes_over_and_over_and_another_runs_out_of_memory() {
+    steady(|| {
+        let Some(sandbox) = Sandbox::new("worn-server") else {
+            return;
+        };
+        let done = sandbox
+            .netlab(&["up", "topologies/worn-server.yaml"])
+            .expect(0);
+        let record = sandbox.record("worn-server");
+        let died = record.events.iter().filter(|e| e["event"] == "node-died");
+        let died: Vec<_> = died
+            .map(|e| (e["fault"].as_str(), e["oom"].as_bool()))
+            .collect();
+        let of = |fault, oom| {
+            died.iter()
+                .filter(|one| **one == (Some(fault), oom))
+                .count()
+        };
+        assert_eq!(
+            (of("crashes", None), of("memory", Some(true))),
+            (3, 1),
+            "{died:?}"
+        );
+        assert_eq!(died.len(), 4, "{died:?}");
+        for said in [
+            "crashed 3 times, 3 starts",
+            "OOM killed",
+            "cgroup allows 16MiB",
+        ] {
+            assert!(done.stdout.contains(said), "{said}\n{}", done.stdout);
+        }
+        for container in ["server", "cache"] {
+            assert!(state(&format!("netlab-worn-server.{container}")).starts_with("running"));
+        }
+    });
 }

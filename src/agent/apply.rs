@@ -4,7 +4,8 @@
 //! Owns the life of a fault: asked for, observed, healing, gone. What the effects want of nodes
 //! and links is folded in `desire`; what is, is told as [`Actual`]s. Must not act.
 
-use super::desire::{Actual, Desired, death, desired, limits};
+use super::crashes::{CRASH, Loops};
+use super::desire::{Actual, Desired, both, death, desired, limits};
 use super::limited::{Limited, OUT_OF_MEMORY};
 use crate::fault::{Effect, NodeEffect};
 use crate::id::{Name, NodeIndex, occurrence_label};
@@ -75,6 +76,8 @@ pub(super) struct Faults {
     of_scenario: usize,
     /// What nodes may take, and who was killed for it.
     pub(super) limited: Limited,
+    /// Nodes that crash over and over.
+    pub(super) loops: Loops,
 }
 
 impl Faults {
@@ -91,6 +94,7 @@ impl Faults {
             list,
             of_scenario: known,
             limited: Limited::new(lab),
+            loops: Loops::default(),
         }
     }
 
@@ -185,9 +189,14 @@ impl Faults {
 
     /// What `node` should be.
     pub fn desired(&self, node: NodeIndex) -> Desired {
-        match self.is_out_of_memory(node) {
+        let wanted = match self.is_out_of_memory(node) {
             true => OUT_OF_MEMORY,
             false => desired(self.effects(), node),
+        };
+        match wanted {
+            wanted if !self.crashes_now(node) => wanted,
+            Desired::Dead(death) => Desired::Dead(both(death, CRASH)),
+            Desired::Running | Desired::Paused => Desired::Dead(CRASH),
         }
     }
 
@@ -201,8 +210,9 @@ impl Faults {
     /// The fault that wanted `node` dead: the first that is in force, or else one that is healing.
     pub fn killer(&self, node: NodeIndex) -> Option<&str> {
         let kills = |f: &&InForce| {
-            self.node_effects(f.fault)
-                .any(|(at, effect)| at == node && death(effect).is_some())
+            let kills = self.node_effects(f.fault);
+            let mut kills = kills.filter(|(at, _)| *at == node);
+            kills.any(|(_, effect)| death(effect).is_some()) || self.crashes_for(f.fault, node)
         };
         let wanted = self
             .list
@@ -385,6 +395,9 @@ impl Faults {
             let holds = match death(effect) {
                 _ if limits(effect).is_some() => self.limit_to_set(node).is_none(),
                 Some(_) => is == Actual::Dead,
+                None if matches!(effect, NodeEffect::CrashLoop { .. }) => {
+                    self.has_crashed(fault, node) || is == Actual::Dead
+                }
                 // A dead node is as still as a frozen one: the other fault masks this one.
                 None => is == Actual::Paused || matches!(self.desired(node), Desired::Dead(_)),
             };

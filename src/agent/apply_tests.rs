@@ -27,6 +27,7 @@ fn in_force(scheduled: Vec<ScheduledFault>) -> Faults {
         list: Vec::new(),
         of_scenario,
         limited: Limited::default(),
+        loops: Loops::default(),
     }
 }
 

@@ -423,6 +423,7 @@ impl Core {
         self.open_gates(now);
         self.heal_due_by_hand(now);
         self.play(now);
+        self.faults.pace_loops(now, &self.state.actual(), None);
         self.reconcile(now);
         if now >= self.second {
             self.second = now + SECOND;
@@ -455,6 +456,7 @@ impl Core {
             retries,
             clients,
             self.faults.next_deadline(),
+            self.faults.next_crash(),
             self.links.next_at(),
             self.closing_deadline(),
             self.next_by_hand(),

@@ -74,7 +74,8 @@ pub(super) fn desired<'a>(
         if *at != node {
             continue;
         }
-        if limits(effect).is_some() {
+        // Limits fold apart, and whether a crash is due only the loop's pace tells.
+        if limits(effect).is_some() || matches!(effect, NodeEffect::CrashLoop { .. }) {
             continue;
         }
         wanted = match (wanted, death(effect)) {
@@ -98,7 +99,7 @@ pub(super) fn death(effect: &NodeEffect) -> Option<Death> {
             grace: Some(grace),
             kernel_answers: true,
         }),
-        NodeEffect::Pause | NodeEffect::Throttle(_) => None,
+        NodeEffect::Pause | NodeEffect::CrashLoop { .. } | NodeEffect::Throttle(_) => None,
     }
 }
 
@@ -123,7 +124,7 @@ pub(super) fn limited<'a>(
     here.fold(declared, Limits::and)
 }
 
-fn both(a: Death, b: Death) -> Death {
+pub(super) fn both(a: Death, b: Death) -> Death {
     Death {
         grace: a.grace.zip(b.grace).map(|(a, b)| a.min(b)),
         kernel_answers: a.kernel_answers && b.kernel_answers,

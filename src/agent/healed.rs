@@ -138,7 +138,7 @@ impl Last<'_> {
         let (mut any, mut back) = (false, Vec::new());
         for effect in effects {
             let (node, was, anew) = match effect.proof() {
-                Proof::Gone(node) | Proof::Anew(node) => {
+                Proof::Gone(node) | Proof::Anew(node) | Proof::Crashing(node, _) => {
                     (node, self.process(Moment::Before, node), true)
                 }
                 Proof::Frozen(node) => (node, self.process(Moment::Ending, node), false),

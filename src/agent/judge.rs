@@ -3,6 +3,7 @@
 //! Owns the rules of evidence. A fault is proven when every effect was seen at its begin and at its
 //! end; *masked* when another one hides all of it; anything else makes the run inconclusive.
 
+mod crashes;
 mod limits;
 
 use super::desire::Desired;
@@ -50,6 +51,7 @@ pub(super) fn judge(
             Proof::Gone(node) => court.gone(node)?,
             Proof::Frozen(node) => court.frozen(node)?,
             Proof::Anew(node) => court.anew(node)?,
+            Proof::Crashing(node, crashes) => court.crashing(node, crashes)?,
             Proof::Limited(node) => court.limited(node)?,
         };
         visible |= seen;

@@ -81,6 +81,7 @@ impl Story {
                     fault: 0,
                     moment,
                     nodes: vec![node],
+                    of: vec![NodeIndex(0)],
                     links: vec![witness(declared, 5, 0)],
                     manners: Default::default(),
                 },

@@ -25,6 +25,7 @@ mod cgroup;
 mod collect;
 mod compare;
 mod core;
+mod crashes;
 mod desire;
 mod doors;
 mod driver;

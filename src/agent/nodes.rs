@@ -124,6 +124,8 @@ impl Core {
         let member = &mut self.state.members[node.at()];
         member.actual = Actual::Running { passed: true };
         (member.heard, member.changed) = (now, now);
+        self.note_start(now, node);
+        let member = &mut self.state.members[node.at()];
         if member.role.is_none() && !member.ready {
             match member.health {
                 Some(port) => self.probe(node, port),
@@ -242,6 +244,7 @@ impl Core {
             Some(killer) => (Some(killer), false),
             None => self.out_of_memory(node),
         };
+        self.note_crash(node);
         let member = &mut self.state.members[node.at()];
         member.actual = Actual::Dead;
         member.died = true;

@@ -204,6 +204,8 @@ impl Core {
             self.prove_before(fault);
         }
         self.faults.begin(fault, due, now);
+        self.faults
+            .pace_loops(now, &self.state.actual(), Some(fault));
         self.own(fault);
     }
 

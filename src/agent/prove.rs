@@ -8,7 +8,7 @@ use super::core::{Action, Core};
 use super::desire::{Desired, desired};
 use super::judge::{self, Judged};
 use super::names::manners;
-use super::process::NodeSight;
+use super::process::{NodeSight, Process};
 use crate::fabric::{LinkWitness, Place, ResolverManner};
 use crate::fault::{Effect, Folded, Limits, Proof};
 use crate::id::NodeIndex;
@@ -29,6 +29,10 @@ pub(super) enum Moment {
     Ending,
     /// It is said to have healed.
     After,
+    /// A node has crashed, of one that does so over and over.
+    Crashed,
+    /// It was started again.
+    Started,
 }
 
 /// What to look at.
@@ -51,6 +55,8 @@ pub(super) struct Sight {
     pub fault: usize,
     /// When.
     pub moment: Moment,
+    /// Which nodes.
+    pub of: Vec<NodeIndex>,
     /// The nodes.
     pub nodes: Vec<NodeSight>,
     /// The links.
@@ -111,6 +117,8 @@ pub(super) struct Case {
     pub seen: BTreeMap<Moment, Seen>,
     /// Connections that were reset for it.
     pub reset: u64,
+    /// What was seen of nodes that crash over and over: whether it was to be gone, and its process.
+    pub crashes: BTreeMap<NodeIndex, Vec<(bool, Option<Process>)>>,
     /// Nodes that the kernel killed for their memory meanwhile.
     pub out_of_memory: BTreeSet<NodeIndex>,
     /// Whether another fault on the same things began or healed meanwhile.
@@ -162,6 +170,7 @@ impl Core {
                 Proof::Gone(node)
                 | Proof::Frozen(node)
                 | Proof::Anew(node)
+                | Proof::Crashing(node, _)
                 | Proof::Limited(node) => nodes.push(node),
             }
         }
@@ -316,6 +325,14 @@ impl Core {
         let Some(case) = self.proofs.cases.get_mut(&fault) else {
             return;
         };
+        if let (Moment::Crashed | Moment::Started, [seen]) = (moment, &sight.nodes[..]) {
+            let gone = moment == Moment::Crashed;
+            let of = sight.of.first().copied();
+            let crashes = of.map(|node| case.crashes.entry(node).or_default());
+            return crashes
+                .into_iter()
+                .for_each(|all| all.push((gone, seen.process)));
+        }
         let Some(at) = case.asked.iter().position(|asked| asked.moment == moment) else {
             return;
         };

@@ -451,6 +451,7 @@ impl World {
             fault: look.fault,
             moment: look.moment,
             nodes: look.nodes.iter().map(|node| self.node(*node)).collect(),
+            of: look.nodes.clone(),
             links: look.links.iter().map(link).collect(),
             manners: self.unusual().collect(),
         };

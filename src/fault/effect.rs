@@ -247,6 +247,15 @@ pub enum NodeEffect {
         #[serde(with = "units::duration")]
         grace: Duration,
     },
+    /// SIGKILL, a start at once, and again when it has been up for a time; the kernel answers; healed
+    /// by starting it once more.
+    CrashLoop {
+        /// How often; none: until the heal.
+        crashes: Option<u32>,
+        /// From a start to the next crash.
+        #[serde(with = "units::duration")]
+        uptime: Duration,
+    },
     /// It may take no more than this; folds: the tighter limit counts, also over what is declared.
     /// Who is killed for its memory stays dead until the heal, which starts it again.
     Throttle(Limits),

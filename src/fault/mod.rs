@@ -4,6 +4,7 @@
 //! [`Effect`]s; the agent interprets effects and knows no kinds. Must not know the topology's
 //! text, the engine, or time.
 
+mod crash_loop;
 mod cut;
 mod degrade;
 mod dns;
@@ -40,6 +41,7 @@ pub const KINDS: &[Kind] = &[
     stop::KIND,
     pause::KIND,
     restart::KIND,
+    crash_loop::KIND,
     throttle::KIND,
     cut::KIND,
     flap::KIND,
@@ -174,6 +176,14 @@ pub fn needed(kind: &Kind) -> &'static [&'static str] {
     match kind.name {
         name if name == throttle::KIND.name => throttle::NEEDED,
         _ => &[],
+    }
+}
+
+/// How long all that a fault says takes at the least, where it says something of that sort.
+pub fn shortest(kind: &Kind, params: &Params) -> Option<Duration> {
+    match kind.name {
+        name if name == crash_loop::KIND.name => crash_loop::shortest(params),
+        _ => None,
     }
 }
 

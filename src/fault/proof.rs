@@ -26,6 +26,8 @@ pub enum Proof<'e> {
     Frozen(NodeIndex),
     /// Another first process runs afterwards.
     Anew(NodeIndex),
+    /// At each crash its first process is gone, and after each start there is another.
+    Crashing(NodeIndex, Option<u32>),
     /// The node's cgroup has the limits of all faults in force, or its kernel has killed it for them.
     Limited(NodeIndex),
 }
@@ -45,6 +47,7 @@ impl Effect {
                 NodeEffect::Kill { .. } | NodeEffect::Stop { .. } => Proof::Gone(*node),
                 NodeEffect::Pause => Proof::Frozen(*node),
                 NodeEffect::Restart { .. } => Proof::Anew(*node),
+                NodeEffect::CrashLoop { crashes, .. } => Proof::Crashing(*node, *crashes),
                 NodeEffect::Throttle(_) => Proof::Limited(*node),
             },
         }

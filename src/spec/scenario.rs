@@ -6,7 +6,7 @@ use super::drawn::{DRAWN, DrawnSpec, is_drawn};
 use super::fields::Fields;
 use super::keys::{Kind as Holds, Shape, key};
 use super::reader::Reader;
-use super::schedule::TIMES;
+use super::schedule::{ScheduleSpec, TIMES};
 use super::source::Spanned;
 use super::topology::{FaultSpec, KindRef, ScenarioSpec};
 use super::tree::{Data, Entry, Value, short};
@@ -119,13 +119,15 @@ impl Reader<'_> {
         let kind = kind?;
         let target = fields.get(kind.name).and_then(|v| self.target(kind, v));
         self.fault_needs(kind, &fields);
+        let params = self.fault_params(kind, &fields);
+        self.fault_fits(kind, &params, &schedule);
         Some(FaultSpec {
             name: name?,
             place,
             kind: KindRef(kind),
             target,
             schedule,
-            params: self.fault_params(kind, &fields),
+            params,
         })
     }
 
@@ -254,6 +256,25 @@ impl Reader<'_> {
             needed.join(", ")
         );
         self.report(Diagnostic::error("missing-key", message).at(fields.span, ""));
+    }
+
+    /// Reports a fault that heals before it can have done what it says.
+    fn fault_fits(&self, kind: &Kind, params: &Params, schedule: &ScheduleSpec) {
+        let (Some(shortest), Some(lasts)) = (fault::shortest(kind, params), &schedule.lasts) else {
+            return;
+        };
+        if shortest >= lasts.value {
+            let message = format!(
+                "`{}` takes more than {shortest:?} for what it says",
+                kind.name
+            );
+            let help = "let it last longer, or say less of it";
+            self.report(
+                Diagnostic::error("conflict", message)
+                    .at(lasts.span, "")
+                    .help(help),
+            );
+        }
     }
 
     fn large_size(&self, value: &Value, name: &str, least: u64) -> Option<ByteSize> {

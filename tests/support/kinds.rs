@@ -74,6 +74,13 @@ pub const ROWS: &[Row] = &[
         FAILED,
     ),
     row(
+        "crash-loop",
+        "loop",
+        "for: 2s, crash-loop: loop, uptime: 300ms",
+        "kill",
+        FAILED,
+    ),
+    row(
         "cut",
         "cut",
         "for: 2s, cut: { between: [cut, server] }",

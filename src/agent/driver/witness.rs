@@ -18,6 +18,7 @@ impl<E: Engine + 'static> Driver<E> {
             fault: look.fault,
             moment: look.moment,
             nodes: nodes.collect(),
+            of: look.nodes.clone(),
             links,
             manners: self.fabric.manners()?.into_iter().collect(),
         };
