@@ -10,7 +10,7 @@ use netlab::metrics::LinkMetric;
 use netlab::record::event::{Event, Verdict, What};
 use netlab::record::{self, AgentEnv, LatencyRow, LinkSample, ReadError, Run, RunWriter, home};
 use netlab::timeline::Recorded;
-use netlab_protocol::control::Sample;
+use netlab_protocol::control::{RequestRow, Sample};
 use netlab_protocol::latency::{LatencyCount, Op, Outcome};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -144,6 +144,48 @@ fn what_is_written_is_read() {
     assert_eq!(samples, [(-5, "", 2.5), (-5, "status=200,node=x", 7.0)]);
     assert_eq!(run.links, [link()]);
     assert_eq!(run.agent, Some(AgentEnv::default()));
+}
+
+/// One by one: made with the first row, read back, appended to by who goes on.
+#[test]
+fn requests_are_recorded_one_by_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = write(dir.path());
+    assert!(!run.join(record::REQUESTS).exists());
+    assert_eq!(record::read_requests(&run).unwrap(), []);
+    let row = RequestRow {
+        intended: 5,
+        sent: Some(7),
+        done: 90,
+        op: Op::Write,
+        key: Some(3),
+        outcome: Outcome::Ok,
+        attempts: 2,
+    };
+    let dropped = RequestRow {
+        sent: None,
+        key: None,
+        outcome: Outcome::Dropped,
+        attempts: 0,
+        ..row
+    };
+    for row in [row, dropped] {
+        let mut writer = RunWriter::open(&run).unwrap();
+        writer.requests("client-1", &[row]).unwrap();
+        writer.flush().unwrap();
+    }
+    assert_eq!(
+        fs::read_to_string(run.join(record::REQUESTS)).unwrap(),
+        "t,sent,done,node,op,key,outcome,attempts\n\
+         5,7,90,client-1,write,3,ok,2\n5,,90,client-1,write,,dropped,0\n"
+    );
+    let read = record::read_requests(&run).unwrap();
+    assert_eq!(
+        (read[0].t, read[0].node, read[0].attempts),
+        (5, NodeIndex(1), 2)
+    );
+    assert_eq!((read[1].sent, read[1].key), (None, None));
+    assert_eq!(read.len(), 2);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! finite and bounded, and a report that no honest node makes gets its node cut off.
 
 use crate::metrics::{self, Metric, Source};
-use netlab_protocol::control::{Report, Sample};
+use netlab_protocol::control::{MAX_REQUESTS, Report, RequestRow, Sample};
 use netlab_protocol::latency::{LatencyCount, SLOT_NS};
 use std::collections::BTreeSet;
 
@@ -24,6 +24,10 @@ const AHEAD_NS: u64 = 1_000_000_000;
 pub(super) struct Checked {
     /// Requests intended before the run's end.
     pub latency: Vec<LatencyCount>,
+    /// The same one by one, where they are told so, and how many more there were.
+    pub requests: Vec<RequestRow>,
+    /// How many are missing there.
+    pub missed: u64,
     /// Values.
     pub samples: Vec<Sample>,
     /// When the values were read, in ns since go.
@@ -46,6 +50,9 @@ pub(super) fn check(
     if report.latency.len() > MAX_ROWS || report.samples.len() > MAX_SAMPLES {
         return Err("its report has too many rows".into());
     }
+    if report.requests.len() > MAX_REQUESTS {
+        return Err("its report has too many rows".into());
+    }
     if report.at > now.saturating_add(AHEAD_NS) {
         return Err("its report comes from the future".into());
     }
@@ -55,6 +62,12 @@ pub(super) fn check(
             return Err("its report counts requests at impossible times".into());
         }
     }
+    for row in &report.requests {
+        let sent = row.sent.unwrap_or(row.intended);
+        if row.intended > sent || sent > row.done || row.done > elapsed {
+            return Err("its report tells of requests at impossible times".into());
+        }
+    }
     let mut checked = Checked {
         t: report.at as i64 - go as i64,
         ..Checked::default()
@@ -62,6 +75,9 @@ pub(super) fn check(
     let length = end.map(|end| end.saturating_sub(go));
     let within = |row: &LatencyCount| length.is_none_or(|l| u64::from(row.slot) * SLOT_NS < l);
     checked.latency = report.latency.into_iter().filter(within).collect();
+    let within = |row: &RequestRow| length.is_none_or(|l| row.intended < l);
+    checked.requests = report.requests.into_iter().filter(within).collect();
+    checked.missed = report.requests_missed;
     // What was read before go belongs to no run.
     let samples = report.samples.into_iter().filter(|_| report.at >= go);
     for sample in samples {
@@ -142,6 +158,38 @@ mod tests {
         let checked = check(report, 4, None, 20).unwrap();
         assert_eq!((checked.samples, checked.t), (good.to_vec(), 6));
         assert_eq!(checked.unknown.len(), 4);
+    }
+
+    #[test]
+    fn requests_one_by_one_are_of_the_run_and_in_order() {
+        let row = |intended, sent, done| RequestRow {
+            intended,
+            sent,
+            done,
+            op: Op::Read,
+            key: Some(1),
+            outcome: Outcome::Ok,
+            attempts: 1,
+        };
+        let check = |row| {
+            let report = Report {
+                requests: vec![row],
+                requests_missed: 2,
+                ..Report::default()
+            };
+            check(report, 0, Some(100), 1_000)
+        };
+        let good = row(50, Some(60), 150);
+        let checked = check(good).unwrap();
+        assert_eq!((checked.requests, checked.missed), (vec![good], 2));
+        assert_eq!(check(row(100, None, 100)).unwrap().requests, []);
+        for bad in [
+            row(50, Some(40), 60),
+            row(50, Some(60), 55),
+            row(1, None, u64::MAX),
+        ] {
+            assert!(check(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::lab::Lab;
 use crate::plan::Adoption;
 use crate::record::event::Event;
 use crate::record::stream::{Published, Reply, Request};
-use netlab_protocol::control::{Report, Sample, ToNode};
+use netlab_protocol::control::{Report, RequestRow, Sample, ToNode};
 use netlab_protocol::latency::{LatencyCount, Op, Outcome};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -210,6 +210,11 @@ pub(super) enum Action {
     Latency {
         node: NodeIndex,
         counts: Vec<LatencyCount>,
+    },
+    /// Record requests of a node one by one.
+    Requests {
+        node: NodeIndex,
+        rows: Vec<RequestRow>,
     },
     /// Record values of a node, or of the machine.
     Samples {

@@ -484,6 +484,10 @@ impl<E: Engine + 'static> Driver<E> {
                 self.recorder
                     .latency(self.core.lab.nodes[node.at()].name.as_str(), &counts)?;
             }
+            Action::Requests { node, rows } => {
+                let name = self.core.lab.nodes[node.at()].name.as_str();
+                self.recorder.requests(name, &rows)?;
+            }
             Action::Samples { node, t, samples } => {
                 let nodes = &self.core.lab.nodes;
                 let name = node.map_or("", |node| nodes[node.at()].name.as_str());

@@ -43,6 +43,7 @@ mod machine;
 mod measured;
 mod names;
 mod nodes;
+mod one_by_one;
 mod play;
 mod player;
 mod position;

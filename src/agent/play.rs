@@ -3,6 +3,7 @@
 use super::apply::{Faults, Seen, Stage, after};
 use super::core::{Action, Core};
 use super::desire::Actual;
+use super::one_by_one::OneByOne;
 use super::player::{Player, nanoseconds};
 use super::position::{Closing, RunPosition};
 use super::requests::Client;
@@ -39,6 +40,7 @@ pub(super) struct Run {
     pub(super) warmed_up: bool,
     pub(super) reasons: Vec<String>,
     pub(super) drops_before: u64,
+    pub(super) one_by_one: OneByOne,
 }
 
 /// The last run, for those who ask when it is over.
@@ -101,6 +103,7 @@ impl Core {
             warmed_up: false,
             reasons: Vec::new(),
             drops_before: self.drops,
+            one_by_one: OneByOne::default(),
         });
         for member in &mut self.state.members {
             (member.silent, member.noted, member.problems) = (false, false, 0);
@@ -402,6 +405,7 @@ impl Core {
             false => Verdict::Inconclusive,
         };
         let reasons = run.reasons.clone();
+        self.tell_missed(now);
         self.event(now, What::RunEnded { verdict, reasons });
         self.act(Action::CloseRun { drops });
         if let Some(Run { id, events, .. }) = self.run.take() {

@@ -9,7 +9,7 @@ use crate::lab::Lab;
 use crate::record::event::Event;
 use crate::record::{self, AgentEnv, LinkSample, RunWriter, WriteError};
 use crate::timeline::Recorded;
-use netlab_protocol::control::Sample;
+use netlab_protocol::control::{RequestRow, Sample};
 use netlab_protocol::latency::LatencyCount;
 use std::fs;
 use std::path::PathBuf;
@@ -119,6 +119,12 @@ impl Recorder {
         self.open
             .as_mut()
             .map_or(Ok(()), |open| open.latency(node, counts))
+    }
+
+    pub fn requests(&mut self, node: &str, rows: &[RequestRow]) -> Result<(), WriteError> {
+        self.open
+            .as_mut()
+            .map_or(Ok(()), |open| open.requests(node, rows))
     }
 
     pub fn samples(&mut self, t: i64, node: &str, samples: &[Sample]) -> Result<(), WriteError> {

@@ -306,6 +306,7 @@ impl Core {
             );
             self.note(now, Some(node), text);
         }
+        self.one_by_one(now, node, checked.requests, checked.missed);
         self.act(Action::Latency {
             node,
             counts: checked.latency,

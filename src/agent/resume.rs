@@ -7,6 +7,7 @@ use super::apply::{Faults, Seen};
 use super::by_hand::HandPosition;
 use super::core::{Action, Core, SECOND};
 use super::desire::Desired;
+use super::one_by_one::OneByOne;
 use super::play::Run;
 use super::player::Player;
 use super::position::{Closing, Resume, RunPosition, missed};
@@ -41,6 +42,7 @@ impl Core {
             warmed_up: run.warmed_up,
             reasons: run.reasons.clone(),
             drops_before: 0,
+            one_by_one: OneByOne::default(),
         });
         let (id, go) = (run.id.clone(), run.go);
         self.act(Action::ReopenRun { id, go });

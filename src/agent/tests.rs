@@ -303,7 +303,7 @@ fn a_follower_hears_the_past_the_present_and_the_end() {
         run,
         at,
         latency: vec![row],
-        samples: Vec::new(),
+        ..Report::default()
     };
     world.core.handle(world.now, Input::Report { conn, report });
     world.run_for(12.0);

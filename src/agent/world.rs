@@ -397,6 +397,7 @@ impl World {
             | Action::OpenRun { .. }
             | Action::ReopenRun { .. }
             | Action::Latency { .. }
+            | Action::Requests { .. }
             | Action::Samples { .. }
             | Action::CloseRun { .. } => {}
         }

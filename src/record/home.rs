@@ -5,8 +5,8 @@
 
 use super::writer::{replace, replace_json};
 use super::{
-    AGENT, ENV, EVENTS, LAB, LATENCY, LINKS, LOGS, PLAN, REPORT, SAMPLES, SUMMARY, TIMELINE,
-    TOPOLOGY,
+    AGENT, ENV, EVENTS, LAB, LATENCY, LINKS, LOGS, PLAN, REPORT, REQUESTS, SAMPLES, SUMMARY,
+    TIMELINE, TOPOLOGY,
 };
 use super::{AgentEnv, WriteError};
 use crate::id::Name;
@@ -20,7 +20,9 @@ use std::path::{Component, Path, PathBuf};
 pub const MAX_BYTES: u64 = 8 << 30;
 
 /// Files the agent writes; nothing else is unpacked.
-const FROM_AGENT: [&str; 7] = [LAB, TIMELINE, EVENTS, SAMPLES, LATENCY, LINKS, AGENT];
+const FROM_AGENT: [&str; 8] = [
+    LAB, TIMELINE, EVENTS, SAMPLES, LATENCY, REQUESTS, LINKS, AGENT,
+];
 
 /// Why runs could not be brought home.
 #[derive(Debug, thiserror::Error)]

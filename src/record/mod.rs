@@ -5,7 +5,7 @@
 //!
 //! # Format 1
 //!
-//! A run is one directory, `runs/<lab>/<UTC time>-<seed>/`. The agent appends to the first seven
+//! A run is one directory, `runs/<lab>/<UTC time>-<seed>/`. The agent appends to the first eight
 //! files as things happen (flushed at least once a second, so they are readable after any crash;
 //! a torn last line is left out by the reader); the CLI adds the others when it brings the run
 //! home. Every `t` is nanoseconds since the run's go (the start of the warm-up) on the monotonic
@@ -18,6 +18,7 @@
 //! | `events.jsonl` | one [`event::Event`] per line; the first is `run-started`, the last `run-ended` |
 //! | `samples.csv` | `t,node,metric,labels,value`: t is when the value was read; the node is empty where it is the machine's or the agent's (names: [`crate::metrics::METRICS`]); labels are `key=value` joined by `,` and quoted when there are several |
 //! | `latency.csv` | `t,node,op,outcome,le_us,count`: t is the start of the 100 ms slot of the *intended* time; `count` requests took at most `le_us` µs (upper edge of a bucket of [`netlab_protocol::latency::bucket`]); rows with equal keys add up |
+//! | `requests.csv` | only where a load says `record: requests`: `t,sent,done,node,op,key,outcome,attempts`, a row for each request when it has ended. t is when it was intended, sent when its first attempt was made (empty: never), done when it ended; key is the number of its key (empty: it asked for a path). Notes among the events say whether, and how many, requests are missing here |
 //! | `links.csv` | `t,from,to,metric,value`: what an ordered pair carried, by [`crate::metrics::LinkMetric`]; counters count from the run's begin (and anew after a restart of the agent), and a row is written only when its value has changed, but at the begin and end of a fault at least one is |
 //! | `agent.json` | an [`AgentEnv`]: kernel, cores, load, rights, lag; it becomes the section `agent` of `env.json` |
 //! | `topology.yaml` | the file as it was given |
@@ -38,7 +39,7 @@ mod writer;
 
 pub use crate::metrics::{LatencyRow, LinkSample, SampleRow};
 pub use list::{Brief, Place, brief, is_run, list, log_tail, of_lab};
-pub use reader::{ReadError, Run, read_agent_env, read_events};
+pub use reader::{ReadError, RecordedRequest, Run, read_agent_env, read_events, read_requests};
 pub use writer::{RunWriter, WriteError};
 
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,8 @@ pub const EVENTS: &str = "events.jsonl";
 pub const SAMPLES: &str = "samples.csv";
 /// Requests by intended slot, outcome and latency bucket.
 pub const LATENCY: &str = "latency.csv";
+/// Requests one by one; only where they are recorded.
+pub const REQUESTS: &str = "requests.csv";
 /// What ordered pairs carried.
 pub const LINKS: &str = "links.csv";
 /// The agent's part of the environment.
@@ -77,6 +80,8 @@ pub const LOGS: &str = "logs";
 const SAMPLES_HEADER: &str = "t,node,metric,labels,value";
 /// First line of [`LATENCY`].
 const LATENCY_HEADER: &str = "t,node,op,outcome,le_us,count";
+/// First line of [`REQUESTS`].
+const REQUESTS_HEADER: &str = "t,sent,done,node,op,key,outcome,attempts";
 /// First line of [`LINKS`].
 const LINKS_HEADER: &str = "t,from,to,metric,value";
 

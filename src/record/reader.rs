@@ -4,8 +4,8 @@
 
 use super::event::{Event, Verdict, What};
 use super::{
-    AGENT, AgentEnv, EVENTS, LAB, LATENCY, LATENCY_HEADER, LINKS, LINKS_HEADER, SAMPLES,
-    SAMPLES_HEADER, TIMELINE,
+    AGENT, AgentEnv, EVENTS, LAB, LATENCY, LATENCY_HEADER, LINKS, LINKS_HEADER, REQUESTS,
+    REQUESTS_HEADER, SAMPLES, SAMPLES_HEADER, TIMELINE,
 };
 use crate::id::NodeIndex;
 use crate::lab::{self, Lab};
@@ -48,6 +48,27 @@ pub enum ReadError {
         /// Its format.
         found: u32,
     },
+}
+
+/// One request, as [`super::REQUESTS`] holds it. Times are nanoseconds since go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordedRequest {
+    /// When it was intended.
+    pub t: u64,
+    /// When its first attempt was made; none: never.
+    pub sent: Option<u64>,
+    /// When it ended.
+    pub done: u64,
+    /// Who asked.
+    pub node: NodeIndex,
+    /// What.
+    pub op: Op,
+    /// For which key; none: for a path.
+    pub key: Option<u32>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Attempts that were made.
+    pub attempts: u32,
 }
 
 /// A recorded run.
@@ -149,16 +170,27 @@ impl<'a> Names<'a> {
         Ok(LatencyRow {
             t: number(t)?,
             node: self.get(node)?,
-            op: *Op::ALL
-                .iter()
-                .find(|o| o.as_str() == op)
-                .ok_or("unknown op")?,
-            outcome: *Outcome::ALL
-                .iter()
-                .find(|o| o.as_str() == outcome)
-                .ok_or("unknown outcome")?,
+            op: op_of(op)?,
+            outcome: outcome_of(outcome)?,
             le_us: number(le_us)?,
             count: number(count)?,
+        })
+    }
+
+    fn request(&self, line: &str) -> Result<RecordedRequest, String> {
+        let fields: Vec<&str> = line.split(',').collect();
+        let &[t, sent, done, node, op, key, outcome, attempts] = fields.as_slice() else {
+            return Err(format!("{} columns instead of 8", fields.len()));
+        };
+        Ok(RecordedRequest {
+            t: number(t)?,
+            sent: optional(sent)?,
+            done: number(done)?,
+            node: self.get(node)?,
+            op: op_of(op)?,
+            key: optional(key)?,
+            outcome: outcome_of(outcome)?,
+            attempts: number(attempts)?,
         })
     }
 
@@ -190,6 +222,23 @@ impl<'a> Names<'a> {
             labels: labels.trim_matches('"').to_owned(),
             value: number(value)?,
         })
+    }
+}
+
+fn op_of(word: &str) -> Result<Op, String> {
+    let found = Op::ALL.iter().find(|op| op.as_str() == word);
+    found.copied().ok_or_else(|| "unknown op".into())
+}
+
+fn outcome_of(word: &str) -> Result<Outcome, String> {
+    let found = Outcome::ALL.iter().find(|outcome| outcome.as_str() == word);
+    found.copied().ok_or_else(|| "unknown outcome".into())
+}
+
+fn optional<T: std::str::FromStr>(text: &str) -> Result<Option<T>, String> {
+    match text {
+        "" => Ok(None),
+        text => number(text).map(Some),
     }
 }
 
@@ -261,6 +310,20 @@ pub fn read_events(dir: &Path) -> Result<Vec<Event>, ReadError> {
     lines(&dir.join(EVENTS), |line| {
         serde_json::from_str(line).map_err(|e| e.to_string())
     })
+}
+
+/// The requests of the run in `dir` one by one, if they were recorded: none otherwise. There may be
+/// millions, so that [`Run::read`] leaves them alone.
+///
+/// # Errors
+/// As of [`Run::read`].
+pub fn read_requests(dir: &Path) -> Result<Vec<RecordedRequest>, ReadError> {
+    let lab: Lab = match json(&dir.join(LAB))? {
+        Some(lab) => lab,
+        None => return Err(file(&dir.join(LAB), io::ErrorKind::NotFound.into())),
+    };
+    let nodes = Names::of(&lab);
+    table(&dir.join(REQUESTS), REQUESTS_HEADER, |l| nodes.request(l))
 }
 
 /// The agent's part of the environment of the run in `dir`; none when it was not written.

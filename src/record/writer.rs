@@ -5,12 +5,12 @@
 use super::event::Event;
 use super::{
     AGENT, AgentEnv, EVENTS, LAB, LATENCY, LATENCY_HEADER, LINKS, LINKS_HEADER, LinkSample,
-    SAMPLES, SAMPLES_HEADER, TIMELINE,
+    REQUESTS, REQUESTS_HEADER, SAMPLES, SAMPLES_HEADER, TIMELINE,
 };
 use crate::id::NodeIndex;
 use crate::lab::Lab;
 use crate::timeline::Recorded;
-use netlab_protocol::control::Sample;
+use netlab_protocol::control::{RequestRow, Sample};
 use netlab_protocol::latency::{LatencyCount, SLOT_NS};
 use serde::Serialize;
 use std::fs::{self, File, OpenOptions};
@@ -36,6 +36,8 @@ pub struct RunWriter {
     samples: BufWriter<File>,
     latency: BufWriter<File>,
     links: BufWriter<File>,
+    /// Made with the first row.
+    requests: Option<BufWriter<File>>,
 }
 
 impl RunWriter {
@@ -83,6 +85,10 @@ impl RunWriter {
             samples: append(SAMPLES)?,
             latency: append(LATENCY)?,
             links: append(LINKS)?,
+            requests: match dir.join(REQUESTS).exists() {
+                true => Some(append(REQUESTS)?),
+                false => None,
+            },
         })
     }
 
@@ -139,6 +145,36 @@ impl RunWriter {
         Ok(())
     }
 
+    /// Appends requests of `node` one by one.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn requests(&mut self, node: &str, rows: &[RequestRow]) -> Result<(), WriteError> {
+        let path = self.dir.join(REQUESTS);
+        let write = |file: &mut Option<BufWriter<File>>| -> io::Result<()> {
+            let file = match file {
+                Some(file) => file,
+                None => {
+                    let mut new = BufWriter::new(File::create_new(&path)?);
+                    writeln!(new, "{REQUESTS_HEADER}")?;
+                    file.insert(new)
+                }
+            };
+            let text = |number: Option<u64>| number.map_or_else(String::new, |n| n.to_string());
+            for row in rows {
+                let (sent, key) = (text(row.sent), text(row.key.map(u64::from)));
+                let (t, done, op, outcome) = (row.intended, row.done, row.op, row.outcome);
+                let attempts = row.attempts;
+                writeln!(
+                    file,
+                    "{t},{sent},{done},{node},{op},{key},{outcome},{attempts}"
+                )?;
+            }
+            Ok(())
+        };
+        write(&mut self.requests).map_err(|e| failed(&path, e))
+    }
+
     /// Appends what pairs of nodes carried; `names` are the lab's, by index.
     ///
     /// # Errors
@@ -178,6 +214,10 @@ impl RunWriter {
             (&mut self.links, LINKS),
         ] {
             file.flush().map_err(|e| failed(&self.dir.join(name), e))?;
+        }
+        if let Some(file) = &mut self.requests {
+            let path = self.dir.join(REQUESTS);
+            file.flush().map_err(|e| failed(&path, e))?;
         }
         Ok(())
     }

@@ -85,6 +85,11 @@ pub const LOAD: Shape = Shape {
             "After which an attempt is given up and made again; only `timeout` ends one unless said.",
         ),
         key(
+            "record",
+            Kind::Word(RECORDED),
+            "`requests` records each request in `requests.csv`, besides counting it.",
+        ),
+        key(
             "path",
             Kind::Text("/index.html"),
             "Reads this path instead of keys.",
@@ -108,6 +113,7 @@ pub const LOAD: Shape = Shape {
     ],
 };
 
+const RECORDED: &[&str] = &["requests"];
 const UNIFORM: &[&str] = &["uniform"];
 const SKEW: Shape = Shape {
     what: "`skew`",
@@ -173,6 +179,8 @@ impl Reader<'_> {
             .map(|v| self.quantity::<Ratio>(v, "a share", "%"));
         let keys = fields.get("keys").map(|v| self.small(v, KEY_COUNTS));
         let value = fields.get("value").map(|v| self.value_bytes(v));
+        let record = fields.get("record");
+        let record = record.map(|v| self.word(v, "what is recorded", RECORDED));
         let skew = fields.get("skew").map(|v| self.skew(v));
         let (timeout, retries) = (timeout.unwrap_or(Some(TIMEOUT)), self.retries(fields));
         let attempt = self.attempt_timeout(fields, timeout);
@@ -193,7 +201,7 @@ impl Reader<'_> {
             retries,
             backoff,
             attempt_timeout: attempt?,
-            record: false,
+            record: record.map_or(Some(false), |word| word.map(|_| true))?,
             path: match path {
                 Some(path) => Some(path?),
                 None => None,

@@ -4,6 +4,7 @@
 
 #[path = "../../images/node/tests/support/host.rs"]
 mod host;
+pub mod requests;
 
 #[allow(unused_imports, reason = "not every test measures")]
 pub use host::steady;

@@ -6,7 +6,7 @@
 //! connection breaks (the agent restarted) the node goes on working, connects again, and starts
 //! over with `Hello`; an equal `Configure` and `Go` change nothing.
 
-use crate::latency::LatencyCount;
+use crate::latency::{LatencyCount, Op, Outcome};
 use crate::role::Role;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -15,6 +15,8 @@ use std::time::Duration;
 pub const SOCKET: &str = "/.netlab/control.sock";
 /// Longest line either side accepts, in bytes.
 pub const MAX_LINE: usize = 4 << 20;
+/// Most requests in a report that are told one by one.
+pub const MAX_REQUESTS: usize = 20_000;
 /// How often a node reports, unless it is told otherwise.
 pub const REPORT_EVERY: Duration = Duration::from_secs(1);
 
@@ -84,6 +86,68 @@ pub struct Report {
     pub latency: Vec<LatencyCount>,
     /// Values of the metrics, by the names of the table in `src/metrics`; counters are totals.
     pub samples: Vec<Sample>,
+    /// Requests that ended since the last report, one by one, where the load says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<RequestRow>,
+    /// Requests that should be among them, and for which there was no place.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub requests_missed: u64,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
+/// One request. Written as a list, to be short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "RequestList", from = "RequestList")]
+pub struct RequestRow {
+    /// When it was intended, in nanoseconds since go.
+    pub intended: u64,
+    /// When its first attempt was handed to the network; none: never.
+    pub sent: Option<u64>,
+    /// When it ended.
+    pub done: u64,
+    /// What was asked.
+    pub op: Op,
+    /// For which key; none: for a path.
+    pub key: Option<u32>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How many attempts were made.
+    pub attempts: u32,
+}
+
+type RequestList = (u64, Option<u64>, u64, Op, Option<u32>, Outcome, u32);
+
+impl From<RequestRow> for RequestList {
+    fn from(row: RequestRow) -> RequestList {
+        let RequestRow {
+            intended,
+            sent,
+            done,
+            op,
+            key,
+            outcome,
+            attempts,
+        } = row;
+        (intended, sent, done, op, key, outcome, attempts)
+    }
+}
+
+impl From<RequestList> for RequestRow {
+    fn from(list: RequestList) -> RequestRow {
+        let (intended, sent, done, op, key, outcome, attempts) = list;
+        RequestRow {
+            intended,
+            sent,
+            done,
+            op,
+            key,
+            outcome,
+            attempts,
+        }
+    }
 }
 
 /// One value of one metric.

@@ -255,11 +255,14 @@ impl Node {
             sample("timer_lag_seconds", self.alarm.take_lag() as f64 / 1e9),
         ];
         machine.samples(&mut samples);
+        let (requests, requests_missed) = machine.requests();
         self.outbox.report(Report {
             run: self.run.get(),
             at: now(),
             latency: machine.latency(),
             samples,
+            requests,
+            requests_missed,
         });
     }
 }

@@ -7,7 +7,7 @@ use super::route::key_path;
 use super::{Action, Event, Machine, Ticket, moved};
 use crate::role::content::Content;
 use bytes::Bytes;
-use netlab_protocol::control::Sample;
+use netlab_protocol::control::{RequestRow, Sample};
 use netlab_protocol::latency::{LatencyCount, Op, Outcome};
 use netlab_protocol::role::{self, Endpoint, Load, Role};
 
@@ -101,6 +101,10 @@ impl Machine for Client {
 
     fn latency(&mut self) -> Vec<LatencyCount> {
         self.loader.latency()
+    }
+
+    fn requests(&mut self) -> (Vec<RequestRow>, u64) {
+        self.loader.requests()
     }
 
     fn samples(&self, out: &mut Vec<Sample>) {

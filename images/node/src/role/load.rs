@@ -7,12 +7,13 @@
 //!
 //! What a request asks is [`super::question`]'s idea; how it travels is the role's.
 
+use super::journal::Journal;
 use super::ledger::Ledger;
 use super::nanos;
 use super::pace::Pace;
 use super::question::{Question, Questions, Spread};
 use super::stats::{self, Latency};
-use netlab_protocol::control::Sample;
+use netlab_protocol::control::{RequestRow, Sample};
 use netlab_protocol::latency::{LatencyCount, Outcome};
 use netlab_protocol::role::{Arrivals, Distribution, Load};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,6 +58,8 @@ enum Due {
 struct Flight {
     asked: Asked,
     intended: u64,
+    /// When the first attempt was made; none: it was too late for one.
+    sent: Option<u64>,
     /// Its number in its epoch.
     number: u64,
     attempts: u32,
@@ -91,6 +94,7 @@ pub struct Loader {
     flights: BTreeMap<u64, Flight>,
     latency: Latency,
     ledger: Ledger,
+    journal: Journal,
     /// Attempts that ended, by how.
     attempts: BTreeMap<Outcome, u64>,
 }
@@ -112,6 +116,7 @@ impl Loader {
             flights: BTreeMap::new(),
             latency: Latency::default(),
             ledger: Ledger::default(),
+            journal: Journal::default(),
             attempts: BTreeMap::new(),
         }
     }
@@ -122,6 +127,7 @@ impl Loader {
         let forgotten = std::mem::take(&mut self.flights);
         self.latency.clear();
         self.ledger.clear();
+        self.journal.clear();
         self.due.clear();
         self.epoch = 0;
         self.zero = Some(at);
@@ -263,7 +269,7 @@ impl Loader {
         if self.flights.len() < in_flight as usize {
             self.ask(at, now, None, steps);
         } else if let Some(question) = self.question() {
-            self.count(at, question, Outcome::Dropped, at);
+            self.count(at, question, Outcome::Dropped, at, (None, 0));
         }
         self.step();
         self.due.extend(self.arrival().map(|at| (at, Due::Arrival)));
@@ -293,6 +299,7 @@ impl Loader {
         let flight = Flight {
             asked,
             intended,
+            sent: (asked.deadline > now).then_some(now),
             number,
             attempts: 1,
             attempt_ends: None,
@@ -378,10 +385,15 @@ impl Loader {
         if let Some(ends) = flight.attempt_ends {
             self.due.remove(&(ends, Due::Attempt(id)));
         }
-        if !flight.is_pausing {
+        let attempts = match flight.sent {
+            Some(_) => flight.attempts - u32::from(flight.is_pausing),
+            None => 0,
+        };
+        if !flight.is_pausing && flight.sent.is_some() {
             *self.attempts.entry(outcome).or_default() += 1;
         }
-        self.count(flight.intended, flight.asked.question, outcome, now);
+        let asked = (flight.sent, attempts);
+        self.count(flight.intended, flight.asked.question, outcome, now, asked);
         if let Some(user) = flight.user.filter(|_| flight.epoch == self.epoch) {
             self.think(user, &flight, now, outcome);
         }
@@ -416,8 +428,27 @@ impl Loader {
         self.due.insert((next, Due::User(user)));
     }
 
-    fn count(&mut self, intended: u64, question: Question, outcome: Outcome, ended: u64) {
+    /// Counts a request that ended; `asked` says when it was first sent, and how often.
+    fn count(
+        &mut self,
+        intended: u64,
+        question: Question,
+        outcome: Outcome,
+        ended: u64,
+        asked: (Option<u64>, u32),
+    ) {
         let Some(zero) = self.zero else { return };
+        if let Some(load) = self.load.as_ref().filter(|load| load.record) {
+            self.journal.add(RequestRow {
+                intended: intended.saturating_sub(zero),
+                sent: asked.0.map(|at| at.saturating_sub(zero)),
+                done: ended.saturating_sub(zero),
+                op: question.op,
+                key: load.path.is_none().then_some(question.key),
+                outcome,
+                attempts: asked.1,
+            });
+        }
         self.latency.count(
             intended.saturating_sub(zero),
             question.op,
@@ -448,6 +479,11 @@ impl Loader {
             let labels = format!("outcome={outcome}");
             out.push(stats::labelled("attempts_total", labels, *count as f64));
         }
+    }
+
+    /// Takes requests that ended one by one, and how many more found no place.
+    pub fn requests(&mut self) -> (Vec<RequestRow>, u64) {
+        self.journal.take()
     }
 
     /// Takes the counts of requests that ended.

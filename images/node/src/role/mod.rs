@@ -13,11 +13,13 @@
 //! | [`keys`] | the key and file service of servers and peers |
 //! | [`service`] | workers and their bounded queue |
 //! | [`store`] | versioned keys and their log |
+//! | [`ledger`], [`journal`] | what became of writes, and of each request |
 //! | [`http`], [`route`], [`content`], [`stats`] | messages, paths, made-up bytes, counts |
 
 pub mod client;
 pub mod content;
 pub mod http;
+pub mod journal;
 pub mod keys;
 pub mod ledger;
 pub mod load;
@@ -33,7 +35,7 @@ pub mod store;
 mod tests;
 
 use http::{Answer, Failure, Request};
-use netlab_protocol::control::{Configure, Sample};
+use netlab_protocol::control::{Configure, RequestRow, Sample};
 use netlab_protocol::latency::LatencyCount;
 use netlab_protocol::role::{Endpoint, Role};
 use std::time::Duration;
@@ -135,6 +137,10 @@ pub trait Machine {
     fn endpoints(&self) -> &[Endpoint];
     /// Takes the counts of requests that ended.
     fn latency(&mut self) -> Vec<LatencyCount>;
+    /// Takes requests that ended one by one, and how many more found no place.
+    fn requests(&mut self) -> (Vec<RequestRow>, u64) {
+        (Vec::new(), 0)
+    }
     /// Appends what can be read off it now.
     fn samples(&self, out: &mut Vec<Sample>);
 }

@@ -20,7 +20,7 @@ use super::route::{Operation, Route, route};
 use super::store::Store;
 use super::{Action, Event, Machine, Ticket, moved, stats};
 use bytes::Bytes;
-use netlab_protocol::control::Sample;
+use netlab_protocol::control::{RequestRow, Sample};
 use netlab_protocol::latency::{LatencyCount, Outcome};
 use netlab_protocol::role::{self, Endpoint, Role};
 use std::collections::{BTreeMap, BTreeSet};
@@ -286,6 +286,10 @@ impl Machine for Peer {
 
     fn latency(&mut self) -> Vec<LatencyCount> {
         self.loader.latency()
+    }
+
+    fn requests(&mut self) -> (Vec<RequestRow>, u64) {
+        self.loader.requests()
     }
 
     fn samples(&self, out: &mut Vec<Sample>) {

@@ -276,3 +276,54 @@ fn what_is_drawn_is_the_same_each_time_and_differs_by_node() {
     assert_eq!(first("client-1"), first("client-1"));
     assert_ne!(first("client-1"), first("client-2"));
 }
+
+/// Each request has one row, with the attempts that were made; what finds no place is counted.
+#[test]
+fn requests_are_told_one_by_one() {
+    let asked = Load {
+        retries: 1,
+        record: true,
+        timeout: Duration::from_millis(500),
+        ..load(open(10.0, 3))
+    };
+    let mut sim = pair(asked, service(MS, 4, 4));
+    sim.give(0, Event::Go { at: S });
+    sim.run(2 * S);
+    sim.refusing.insert(1);
+    sim.run(3 * S);
+    sim.refusing.clear();
+    sim.silent.insert(1);
+    sim.run(4 * S - 1);
+    sim.give(0, Event::Stop);
+    sim.run(6 * S);
+    let counted = sim.outcomes(0);
+    let (rows, missed) = sim.machines[0].requests();
+    assert_eq!((rows.len(), missed), (30, 0));
+    for (outcome, attempts) in [
+        (Outcome::Missing, 1),
+        (Outcome::Refused, 2),
+        (Outcome::Timeout, 1),
+        (Outcome::Dropped, 0),
+    ] {
+        let of: Vec<_> = rows.iter().filter(|row| row.outcome == outcome).collect();
+        assert_eq!(of.len() as u32, counted[&outcome], "{outcome}");
+        assert!(of.iter().any(|row| row.attempts == attempts), "{of:?}");
+    }
+    for row in &rows {
+        assert!(row.sent.unwrap_or(row.intended) >= row.intended && row.done >= row.intended);
+        assert_eq!(row.sent.is_none(), row.attempts == 0);
+    }
+    // More than a report holds.
+    let fast = Load {
+        record: true,
+        ..load(open(30_000.0, 100_000))
+    };
+    let mut machine = client("client-1", fast);
+    machine.handle(0, Event::Go { at: 0 }, &mut Vec::new());
+    machine.handle(S - 1, Event::Timer, &mut Vec::new());
+    machine.handle(2 * S + 1, Event::Timer, &mut Vec::new());
+    let (rows, missed) = machine.requests();
+    assert_eq!(rows.len(), netlab_protocol::control::MAX_REQUESTS);
+    assert_eq!(missed, 10_000);
+    assert_eq!(machine.requests(), (Vec::new(), 0));
+}
