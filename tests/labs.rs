@@ -263,6 +263,29 @@ fn links_are_counted_and_captured() {
             );
             assert!(row["delay_p50_us"].as_u64().unwrap() >= 10_000, "{row}");
         }
+        sandbox
+            .netlab(&["fault", "inject", "cut", "--between", "client-1,server"])
+            .expect(0);
+        let table = sandbox.netlab(&["links", "client-1"]).expect(0).stdout;
+        let line = table
+            .lines()
+            .find(|line| line.contains("client-1 → server"));
+        let said: Vec<&str> = line.unwrap().split_whitespace().collect();
+        assert_eq!(said[3..5], ["10ms", "down"], "{table}");
+        sandbox.netlab(&["fault", "heal", "--all"]).expect(0);
+        let table = sandbox.netlab(&["links", "client-1"]).expect(0).stdout;
+        assert!(!table.contains("IN FORCE"), "{table}");
+        // Nobody has 10.77.0.200; the node is told so.
+        let pid = sandbox.pid("netlab-quick.client-1").to_string();
+        let ping = ["-t", &pid, "-n", "ping", "-c1", "-W1", "10.77.0.200"];
+        let _ = std::process::Command::new("nsenter").args(ping).output();
+        let nodes = sandbox.netlab(&["links", "--nodes", "--format", "json"]);
+        let nodes: serde_json::Value = serde_json::from_str(&nodes.expect(0).stdout).unwrap();
+        let nodes = nodes.as_array().unwrap();
+        let sent = nodes.iter().find(|row| row["node"] == "client-1").unwrap();
+        assert_eq!(sent["unroutable"], 1, "{nodes:?}");
+        let table = sandbox.netlab(&["links"]).expect(0).stdout;
+        assert!(table.contains("UNROUTABLE"), "{table}");
         let path = sandbox.runs.path().join("two.pcapng");
         let target = path.display().to_string();
         let args = [

@@ -38,13 +38,6 @@ impl Links {
         self.now.get(&place).copied().unwrap_or_else(declared)
     }
 
-    /// Whether a link is down.
-    pub fn is_down(&self, network: NetworkIndex, from: NodeIndex, to: NodeIndex) -> bool {
-        self.now
-            .get(&(network, from, to))
-            .is_some_and(|link| link.down)
-    }
-
     /// The effects that hold, each with its fault.
     pub fn holding(&self) -> &[(usize, usize)] {
         &self.folded

@@ -7,9 +7,9 @@ use super::core::{Action, Core};
 use super::driver::{Driver, Outgoing};
 use crate::engine::Engine;
 use crate::fabric::capture::{Capture, Filter};
-use crate::fabric::{Dropped, FabricError, LinkState};
+use crate::fabric::{Dropped, FabricError, LinkState, PortCounters};
 use crate::id::NodeIndex;
-use crate::record::look::{Captured, DroppedPackets, LINKS_PER_REPLY, LinkRow};
+use crate::record::look::{Captured, DroppedPackets, LINKS_PER_REPLY, LinkRow, PortRow};
 use crate::record::stream::Reply;
 use std::io::{self, Write};
 use tokio::sync::mpsc;
@@ -45,12 +45,14 @@ impl Core {
         let network = &self.lab.networks[counters.network.at()];
         let name = |node: NodeIndex| self.lab.nodes[node.at()].name.to_string();
         let micros = |time: Option<std::time::Duration>| time.map(|t| t.as_micros() as u64);
+        let now = self.links.folded(&self.lab, (counters.network, from, to));
         LinkRow {
             network: network.name.to_string(),
             from: name(from),
             to: name(to),
             declared: *network.links.get(from, to),
-            down: self.links.is_down(counters.network, from, to),
+            in_force: now.properties,
+            down: now.down,
             packets: counters.packets,
             bytes: counters.bytes,
             dropped: causes(&counters.dropped),
@@ -60,6 +62,21 @@ impl Core {
             under_way: counters.under_way,
             delay_p50_us: micros(state.p50),
             delay_p99_us: micros(state.p99),
+        }
+    }
+}
+
+impl Core {
+    fn port_row(&self, counters: &PortCounters) -> PortRow {
+        PortRow {
+            node: self.lab.nodes[counters.node.at()].name.to_string(),
+            spoofed: counters.spoofed,
+            malformed: counters.malformed,
+            unroutable: counters.unroutable,
+            resolver: counters.resolver,
+            resolver_disturbed: counters.resolver_disturbed,
+            resolver_dropped: counters.resolver_dropped,
+            noise: counters.noise,
         }
     }
 }
@@ -91,19 +108,24 @@ impl<E: Engine + 'static> Driver<E> {
     pub(super) fn tell_links(&mut self, client: u64) -> Result<(), FabricError> {
         let states = self.fabric.links()?;
         let rows: Vec<LinkRow> = states.iter().map(|state| self.core.row(state)).collect();
-        let mut parts = rows.chunks(LINKS_PER_REPLY).peekable();
-        if parts.peek().is_none() {
-            let none = Reply::Links {
-                rows: Vec::new(),
-                more: false,
+        let ports = self.fabric.port_counters()?;
+        let nodes = ports.iter().map(|port| self.core.port_row(port)).collect();
+        let mut parts = rows.chunks(LINKS_PER_REPLY).map(<[LinkRow]>::to_vec);
+        let last = parts.next_back().unwrap_or_default();
+        for rows in parts {
+            let reply = Reply::Links {
+                rows,
+                nodes: Vec::new(),
+                more: true,
             };
-            self.reply(client, none, true);
+            self.reply(client, reply, false);
         }
-        while let Some(part) = parts.next() {
-            let more = parts.peek().is_some();
-            let rows = part.to_vec();
-            self.reply(client, Reply::Links { rows, more }, !more);
-        }
+        let reply = Reply::Links {
+            rows: last,
+            nodes,
+            more: false,
+        };
+        self.reply(client, reply, true);
         Ok(())
     }
 

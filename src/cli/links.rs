@@ -1,4 +1,5 @@
-//! `netlab links`: what every link was declared to do, and what it did.
+//! `netlab links`: what every link was declared to do, what it does under the faults in force, and what it
+//! did; and what nodes sent that crossed none.
 
 use super::exit::{Exit, Failure};
 use super::labs::{self, Seen};
@@ -7,8 +8,9 @@ use super::table::{self, Format};
 use super::{Context, LabOption, screen};
 use crate::engine::docker::Docker;
 use crate::link::LinkProperties;
-use crate::record::look::LinkRow;
+use crate::record::look::{LinkRow, PortRow};
 use crate::record::stream::{Reply, Request};
+use crate::report::Palette;
 use crate::run::attach::{self, AttachError};
 use clap::Args;
 use std::collections::HashMap;
@@ -23,7 +25,8 @@ const EXAMPLES: &str = "\
 Examples:
   netlab links                     links that carried or dropped something, since the lab is up
   netlab links --watch client-1    those of one node, every second
-  netlab links --format csv";
+  netlab links --format csv
+  netlab links --nodes             what nodes sent that crossed no link: spoofed, malformed, unroutable";
 
 /// Arguments of `netlab links`.
 #[derive(Args, Debug)]
@@ -34,6 +37,10 @@ pub struct Arguments {
     /// Look again every second, with what went over each link meanwhile
     #[arg(short, long)]
     watch: bool,
+    /// What each node sent that crossed no link, instead of links; in a table of links those who sent
+    /// something odd stand below it
+    #[arg(long = "nodes")]
+    of_nodes: bool,
     /// How the list is printed: table, json or csv
     #[arg(long, default_value = "table", hide_possible_values = true)]
     format: Format,
@@ -50,8 +57,12 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
     let mut signals = Signals::listen()?;
     let mut before = Before::default();
     loop {
-        let rows = links(&engine, &lab, &arguments.nodes).await?;
-        let text = render(&rows, &before, arguments, context);
+        let (rows, ports) = links(&engine, &lab, &arguments.nodes).await?;
+        let palette = context.terminal.out;
+        let text = match arguments.of_nodes {
+            true => of_nodes(&ports, arguments.format, palette),
+            false => render(&rows, &before, arguments, context) + &odd(&ports, arguments, palette),
+        };
         if !arguments.watch {
             context.terminal.print(&text)?;
             return Ok(Exit::Passed);
@@ -69,32 +80,32 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
 }
 
 /// Asks the agent for all rows that are wanted.
-async fn links(engine: &Docker, lab: &Seen, nodes: &[String]) -> Result<Vec<LinkRow>, Failure> {
+async fn links(
+    engine: &Docker,
+    lab: &Seen,
+    wanted: &[String],
+) -> Result<(Vec<LinkRow>, Vec<PortRow>), Failure> {
     let failed = |e: AttachError| Failure::step("the agent did not say what links carried", e);
     let agent = lab.answering_agent()?;
     let open = attach::open(engine, &agent.id, &Request::Links);
     let mut replies = open.await.map_err(failed)?;
     let mut all = Vec::new();
-    loop {
+    let mut ports = loop {
         match replies.next(ASK).await.map_err(failed)? {
-            Reply::Links { rows, more } => {
+            Reply::Links { rows, nodes, more } => {
                 all.extend(rows);
                 if !more {
-                    break;
+                    break nodes;
                 }
             }
             Reply::Refused { why } => return Err(Failure::usage(why, "")),
             other => return Err(failed(AttachError::unexpected(&other))),
         }
-    }
-    let wanted = |row: &LinkRow| {
-        nodes.is_empty()
-            || nodes
-                .iter()
-                .any(|name| [&row.from, &row.to].contains(&name))
     };
-    all.retain(wanted);
-    Ok(all)
+    let is_wanted = |name: &String| wanted.is_empty() || wanted.contains(name);
+    all.retain(|row: &LinkRow| is_wanted(&row.from) || is_wanted(&row.to));
+    ports.retain(|row| is_wanted(&row.node));
+    Ok((all, ports))
 }
 
 /// Packets and bytes of the last look, by link.
@@ -133,44 +144,126 @@ fn render(rows: &[LinkRow], before: &Before, arguments: &Arguments, context: &Co
         return "no packet has crossed a link yet\n".to_owned();
     }
     let watched = before.at.is_some();
+    let any = |said: fn(&LinkRow) -> bool| rows.iter().any(said);
     let several = rows.iter().any(|row| row.network != rows[0].network);
-    let network = |row: &LinkRow| match several {
-        true => format!(" ({})", row.network),
-        false => String::new(),
-    };
-    let mut heads = vec!["LINK", "DECLARED", "PACKETS", "SIZE"];
-    if watched {
-        heads.extend(["PACKETS/S", "MBIT/S"]);
-    }
-    heads.extend(["P50", "P99", "LOST", "QUEUE"]);
+    let changed = any(|row| in_force(row).is_some());
+    let copied = any(|row| row.duplicated > 0);
+    let corrupted = any(|row| row.corrupted > 0);
+    let head = |is: bool, head: &'static str| is.then_some(head);
+    let heads: Vec<&str> = [
+        Some("LINK"),
+        Some("DECLARED"),
+        head(changed, "IN FORCE"),
+        Some("PACKETS"),
+        Some("SIZE"),
+        head(watched, "PACKETS/S"),
+        head(watched, "MBIT/S"),
+        Some("P50"),
+        Some("P99"),
+        Some("LOST"),
+        head(copied, "COPIED"),
+        head(corrupted, "CORRUPTED"),
+        Some("QUEUE"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     let cells = |row: &LinkRow| {
-        let mut cells = vec![
-            format!("{} → {}{}", row.from, row.to, network(row)),
-            declared(row),
-            row.packets.to_string(),
-            table::size(i64::try_from(row.bytes).unwrap_or(i64::MAX)),
+        let (packets, bits) = before.rate(row).unwrap_or_default();
+        let network = match several {
+            true => format!(" ({})", row.network),
+            false => String::new(),
+        };
+        let cell = |is: bool, text: String| is.then_some(text);
+        let cells = [
+            Some(format!("{} → {}{network}", row.from, row.to)),
+            Some(dash(properties(&row.declared))),
+            cell(changed, dash(in_force(row).unwrap_or_default())),
+            Some(row.packets.to_string()),
+            Some(size(row.bytes)),
+            cell(watched, format!("{packets:.0}")),
+            cell(watched, format!("{:.3}", bits / 1e6)),
+            Some(delay(row.delay_p50_us)),
+            Some(delay(row.delay_p99_us)),
+            Some(lost(row)),
+            cell(copied, count(row.duplicated)),
+            cell(corrupted, count(row.corrupted)),
+            Some(match row.queue_bytes {
+                0 => "–".to_owned(),
+                bytes => size(bytes),
+            }),
         ];
-        if watched {
-            let (packets, bits) = before.rate(row).unwrap_or_default();
-            cells.extend([format!("{packets:.0}"), format!("{:.3}", bits / 1e6)]);
-        }
-        cells.extend([delay(row.delay_p50_us), delay(row.delay_p99_us), lost(row)]);
-        cells.push(match row.queue_bytes {
-            0 => "–".to_owned(),
-            bytes => table::size(i64::try_from(bytes).unwrap_or(i64::MAX)),
-        });
-        cells
+        cells.into_iter().flatten().collect()
     };
     table::list(arguments.format, rows, &heads, cells, context.terminal.out)
 }
 
-/// What the topology says of a link, in its own words.
-fn declared(row: &LinkRow) -> String {
-    let said = properties(&row.declared);
-    match (row.down, said.is_empty()) {
-        (true, _) => "down now".to_owned(),
-        (false, true) => "–".to_owned(),
-        (false, false) => said,
+fn size(bytes: u64) -> String {
+    table::size(i64::try_from(bytes).unwrap_or(i64::MAX))
+}
+
+fn count(number: u64) -> String {
+    match number {
+        0 => "–".to_owned(),
+        number => number.to_string(),
+    }
+}
+
+fn dash(text: String) -> String {
+    match text.is_empty() {
+        true => "–".to_owned(),
+        false => text,
+    }
+}
+
+/// What holds now, in the words of the topology; none: what is declared.
+fn in_force(row: &LinkRow) -> Option<String> {
+    match row.in_force == row.declared {
+        _ if row.down => Some("down".to_owned()),
+        true => None,
+        false => Some(match properties(&row.in_force) {
+            nothing if nothing.is_empty() => "nothing".to_owned(),
+            said => said,
+        }),
+    }
+}
+
+/// What each node sent that crossed no link.
+fn of_nodes(ports: &[PortRow], format: Format, palette: Palette) -> String {
+    let heads = [
+        "NODE",
+        "SPOOFED",
+        "MALFORMED",
+        "UNROUTABLE",
+        "QUERIES",
+        "DISTURBED",
+        "LATE ANSWERS LOST",
+        "NOISE",
+    ];
+    let cells = |row: &PortRow| {
+        let numbers = [
+            row.spoofed,
+            row.malformed,
+            row.unroutable,
+            row.resolver,
+            row.resolver_disturbed,
+            row.resolver_dropped,
+            row.noise,
+        ];
+        std::iter::once(row.node.clone())
+            .chain(numbers.map(count))
+            .collect()
+    };
+    table::list(format, ports, &heads, cells, palette)
+}
+
+/// Below a table of links: the nodes that sent what nobody takes.
+fn odd(ports: &[PortRow], arguments: &Arguments, palette: Palette) -> String {
+    let is_odd = |row: &&PortRow| row.spoofed + row.malformed + row.unroutable > 0;
+    let odd: Vec<PortRow> = ports.iter().filter(is_odd).cloned().collect();
+    match arguments.format {
+        Format::Table if !odd.is_empty() => format!("\n{}", of_nodes(&odd, Format::Table, palette)),
+        _ => String::new(),
     }
 }
 
@@ -260,6 +353,7 @@ mod tests {
             from: "a".to_owned(),
             to: "b".to_owned(),
             declared: LinkProperties::default(),
+            in_force: LinkProperties::default(),
             down: false,
             packets: 28,
             bytes: 2800,
@@ -275,6 +369,13 @@ mod tests {
         assert_eq!(lost(&row), said);
         row.dropped = crate::record::look::DroppedPackets::default();
         assert_eq!(lost(&row), "–");
+        assert_eq!(in_force(&row), None);
+        row.in_force.delay = Duration::from_millis(40);
+        assert_eq!(in_force(&row).as_deref(), Some("40ms"));
+        (row.declared, row.in_force) = (row.in_force, row.declared);
+        assert_eq!(in_force(&row).as_deref(), Some("nothing"));
+        row.down = true;
+        assert_eq!(in_force(&row).as_deref(), Some("down"));
     }
 
     #[test]

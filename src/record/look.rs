@@ -1,7 +1,7 @@
 //! What the agent tells of links: what was declared, what was carried, and what may be captured;
 //! and of faults.
 //!
-//! Owns the rows of `netlab links` and `netlab fault list`, and the choice of `netlab capture`. Must not know who counts.
+//! Owns the rows of `netlab links`, those about nodes included, and `netlab fault list`, and the choice of `netlab capture`. Must not know who counts.
 
 use crate::link::LinkProperties;
 use serde::{Deserialize, Serialize};
@@ -20,8 +20,10 @@ pub struct LinkRow {
     pub from: String,
     /// Name of the receiver.
     pub to: String,
-    /// What the topology says; faults change what holds now.
+    /// What the topology says.
     pub declared: LinkProperties,
+    /// What holds now: the same under the faults that are in force.
+    pub in_force: LinkProperties,
     /// Whether a fault holds the link down now.
     pub down: bool,
     /// Packets delivered.
@@ -42,6 +44,27 @@ pub struct LinkRow {
     pub delay_p50_us: Option<u64>,
     /// 99th percentile of the same.
     pub delay_p99_us: Option<u64>,
+}
+
+/// What a node sent that crossed no link, since the agent's start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortRow {
+    /// Its name.
+    pub node: String,
+    /// Packets with a source address that the node may not use: dropped.
+    pub spoofed: u64,
+    /// Bytes that are no IP packet: dropped.
+    pub malformed: u64,
+    /// Packets to an address that no node has or to which no way leads: answered with ICMP.
+    pub unroutable: u64,
+    /// Queries to the resolver, answered or not.
+    pub resolver: u64,
+    /// Those among them that a fault kept from being answered at once and right.
+    pub resolver_disturbed: u64,
+    /// Late answers of the resolver that were dropped.
+    pub resolver_dropped: u64,
+    /// IPv6 link-local chatter and group reports: ignored.
+    pub noise: u64,
 }
 
 /// Why packets did not arrive.

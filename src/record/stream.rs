@@ -4,7 +4,7 @@
 //! [`Request::Links`] and [`Request::Faults`] are answered by many; behind the answer to [`Request::Capture`] follow bytes. The stream's end without a last reply means that the agent restarted: ask again.
 
 use super::event::{Event, Verdict};
-use super::look::{Captured, FaultRow, LinkRow};
+use super::look::{Captured, FaultRow, LinkRow, PortRow};
 use crate::lab::ScheduledFault;
 use crate::port::Protocol;
 use netlab_protocol::latency::{Op, Outcome};
@@ -123,6 +123,8 @@ pub enum Reply {
     Links {
         /// By sender and receiver.
         rows: Vec<LinkRow>,
+        /// What nodes sent that crossed no link: all of them, in the last reply.
+        nodes: Vec<PortRow>,
         /// Whether others follow.
         more: bool,
     },

@@ -418,6 +418,7 @@ impl Fake {
             Request::Stop => vec![Reply::Stopped],
             Request::Links => vec![Reply::Links {
                 rows: Vec::new(),
+                nodes: Vec::new(),
                 more: false,
             }],
             Request::Capture { .. } => vec![Reply::Capturing],
