@@ -17,6 +17,8 @@ const TITLE: f64 = 44.0;
 
 /// Where along an edge its label may stand, the best place first.
 const ALONG: [f64; 9] = [0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82];
+/// How far beside the line it may stand, where there is no room on it.
+const BESIDE: [f64; 5] = [0.0, 20.0, -20.0, 30.0, -30.0];
 
 /// The picture as an SVG document.
 pub fn svg(picture: &Picture) -> String {
@@ -397,8 +399,11 @@ fn label(out: &mut Out, picture: &Picture, edge: &Edge, scene: &Scene, taken: &m
         true => (18.0, 18.0),
         false => (width(&edge.label, SMALL) + 10.0, 18.0),
     };
-    let at = |share: f64| {
-        let (x, y) = (a.0 + (b.0 - a.0) * share, a.1 + (b.1 - a.1) * share);
+    let length = (b.0 - a.0).hypot(b.1 - a.1).max(1.0);
+    let beside = (-(b.1 - a.1) / length, (b.0 - a.0) / length);
+    let at = |share: f64, away: f64| {
+        let x = a.0 + (b.0 - a.0) * share + beside.0 * away;
+        let y = a.1 + (b.1 - a.1) * share + beside.1 * away;
         Rect {
             x: x - w / 2.0,
             y: y - h / 2.0,
@@ -407,8 +412,11 @@ fn label(out: &mut Out, picture: &Picture, edge: &Edge, scene: &Scene, taken: &m
         }
     };
     let free = |rect: &Rect| !taken.iter().any(|other| other.meets(rect));
-    let rect = ALONG.iter().map(|share| at(*share)).find(free);
-    let rect = rect.unwrap_or_else(|| at(0.5));
+    let tries = BESIDE
+        .iter()
+        .flat_map(|away| ALONG.iter().map(|share| at(*share, *away)));
+    let rect = tries.into_iter().find(free);
+    let rect = rect.unwrap_or_else(|| at(0.5, 0.0));
     taken.push(rect);
     let (x, y) = rect.middle();
     if fault {
