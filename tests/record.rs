@@ -290,8 +290,12 @@ fn only_known_files_of_runs_come_home() {
     let mut files: Vec<(&str, &[u8])> = vec![(&good, b"x\n")];
     files.extend(evil.iter().map(|path| (path.as_str(), &b"evil"[..])));
     let archive = archive(&files);
-    let ids = home::unpack(&archive[..], home_dir.path(), &name).unwrap();
-    assert_eq!(ids, [ID]);
+    let unpack = |archive: &[u8]| {
+        let brought = home::unpack(archive, home_dir.path(), &name).unwrap();
+        let runs = brought.into_iter().map(|run| (run.id, run.is_new));
+        runs.collect::<Vec<_>>()
+    };
+    assert_eq!(unpack(&archive), [(ID.to_owned(), true)]);
     let dir = home::run_dir(home_dir.path(), &name, ID);
     let found: Vec<_> = fs::read_dir(&dir)
         .unwrap()
@@ -301,4 +305,11 @@ fn only_known_files_of_runs_come_home() {
     assert_eq!(fs::read_dir(home_dir.path()).unwrap().count(), 1);
     home::write_log(&dir, &name, b"hello").unwrap();
     assert_eq!(fs::read(dir.join("logs/t.log")).unwrap(), b"hello");
+    // What is at home as it is, is not completed again; without its page it is.
+    assert_eq!(unpack(&archive), [(ID.to_owned(), true)]);
+    home::write_report(&dir, "page").unwrap();
+    assert_eq!(unpack(&archive), [(ID.to_owned(), false)]);
+    let longer = self::archive(&[(&good, b"x\ny\n")]);
+    assert_eq!(unpack(&longer), [(ID.to_owned(), true)]);
+    assert_eq!(fs::read(dir.join("events.jsonl")).unwrap(), b"x\ny\n");
 }

@@ -34,7 +34,8 @@ impl Home {
     }
 }
 
-/// Copies all runs of `lab` below `runs` and writes what the agent does not: `env.json`,
+/// Copies all runs of `lab` below `runs` and writes, for those that are not at home as they are, what the
+/// agent does not: `env.json`,
 /// `summary.json`, `report.html`, and the nodes' logs beside the newest run.
 ///
 /// # Errors
@@ -57,10 +58,11 @@ pub async fn home<E: Engine>(
     let archive = engine
         .download(&agent.id, &format!("{AGENT_STATE}/runs"))
         .await?;
-    let ids = home::unpack(archive.as_slice(), runs, &name)
+    let brought = home::unpack(archive.as_slice(), runs, &name)
         .map_err(|e| Failure::step("the record could not be brought home", e))?;
+    let ids = brought.iter().map(|run| run.id.clone()).collect();
     let home = Home { runs: ids, folder };
-    for id in &home.runs {
+    for home::Brought { id, .. } in brought.iter().filter(|run| run.is_new) {
         if let Err(failure) = complete(&home.folder.join(id), lab, info) {
             let text = failure.render(crate::report::Palette::PLAIN);
             let text = text.trim_end().trim_start_matches("error: ");

@@ -11,9 +11,9 @@ use super::{
 use super::{AgentEnv, WriteError};
 use crate::id::Name;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::path::{Component, Path, PathBuf};
 
 /// Most bytes that all runs of a lab may unpack to.
@@ -49,13 +49,22 @@ pub fn run_dir(runs: &Path, lab: &Name, id: &str) -> PathBuf {
     runs.join(lab.as_str()).join(id)
 }
 
-/// Unpacks an archive of the agent's folder of runs below `<runs>/<lab>/` and returns the ids in
+/// A run that was in an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brought {
+    /// Its id.
+    pub id: String,
+    /// Whether something in it is new, or the CLI has not added its part yet.
+    pub is_new: bool,
+}
+
+/// Unpacks an archive of the agent's folder of runs below `<runs>/<lab>/` and returns the runs in
 /// it, oldest first. A run that is already there is brought up to date.
 ///
 /// # Errors
 /// A damaged or too large archive, a file that cannot be written.
-pub fn unpack(archive: impl Read, runs: &Path, lab: &Name) -> Result<Vec<String>, HomeError> {
-    let mut ids = BTreeSet::new();
+pub fn unpack(archive: impl Read, runs: &Path, lab: &Name) -> Result<Vec<Brought>, HomeError> {
+    let mut ids: BTreeMap<String, bool> = BTreeMap::new();
     let mut left = MAX_BYTES;
     let mut archive = tar::Archive::new(archive);
     for entry in archive.entries().map_err(HomeError::Archive)? {
@@ -70,22 +79,55 @@ pub fn unpack(archive: impl Read, runs: &Path, lab: &Name) -> Result<Vec<String>
         left = left.checked_sub(entry.size()).ok_or(HomeError::TooLarge)?;
         let dir = run_dir(runs, lab, &id);
         fs::create_dir_all(&dir).map_err(|e| failed(&dir, e))?;
-        write(&mut entry, &dir.join(file))?;
-        ids.insert(id);
+        let is_new = write(&mut entry, &dir.join(file))?;
+        *ids.entry(id).or_default() |= is_new;
     }
-    Ok(ids.into_iter().collect())
+    let brought = |(id, is_new): (String, bool)| {
+        // The page is the last thing that is added.
+        let is_new = is_new || !run_dir(runs, lab, &id).join(REPORT).is_file();
+        Brought { id, is_new }
+    };
+    Ok(ids.into_iter().map(brought).collect())
 }
 
 /// Copies to a fresh file beside `path` and renames it there: a link planted at `path` is
-/// replaced, not followed.
-fn write(from: &mut impl Read, path: &Path) -> Result<(), HomeError> {
+/// replaced, not followed. Whether something else was there before.
+fn write(from: &mut impl Read, path: &Path) -> Result<bool, HomeError> {
     let beside = path.with_extension("new");
     let copied = fs::remove_file(&beside)
         .or_else(|e| (e.kind() == io::ErrorKind::NotFound).then_some(()).ok_or(e))
         .and_then(|()| fs::File::create_new(&beside))
         .and_then(|mut to| io::copy(from, &mut to))
-        .and_then(|_| fs::rename(&beside, path));
+        .and_then(|_| {
+            let is_new = !same(&beside, path).unwrap_or(false);
+            fs::rename(&beside, path).map(|()| is_new)
+        });
     copied.map_err(|e| failed(path, e))
+}
+
+/// Whether two files hold the same bytes.
+fn same(one: &Path, other: &Path) -> io::Result<bool> {
+    // Whatever else stands there is not opened.
+    if !fs::symlink_metadata(other)?.is_file() {
+        return Ok(false);
+    }
+    let open = |path| fs::File::open(path).map(io::BufReader::new);
+    let (mut one, mut other) = (open(one)?, open(other)?);
+    if one.get_ref().metadata()?.len() != other.get_ref().metadata()?.len() {
+        return Ok(false);
+    }
+    loop {
+        let (left, right) = (one.fill_buf()?, other.fill_buf()?);
+        let length = left.len().min(right.len());
+        if left[..length] != right[..length] {
+            return Ok(false);
+        }
+        if length == 0 {
+            return Ok(left.is_empty() && right.is_empty());
+        }
+        one.consume(length);
+        other.consume(length);
+    }
 }
 
 /// The run and file of a path in the archive, `[runs/]<id>/<file>`, when it is one of ours.
