@@ -240,6 +240,8 @@ impl Core {
         let effects = &self.faults.get(fault).effects;
         let judged = judge(effects, case, &|node| self.name(node));
         let label = self.faults.label(fault);
+        // One of before the agent's own restart.
+        let was_seen = case.seen.contains_key(&Moment::Begun);
         let (fault, occurrence) = self.faults.id(fault);
         let what = match judged {
             Some(Err(why)) => {
@@ -252,7 +254,7 @@ impl Core {
                     why,
                 }
             }
-            Some(Ok(Healed::Gone(seen))) if is_proven => What::HealProven {
+            Some(Ok(Healed::Gone(seen))) if is_proven || !was_seen => What::HealProven {
                 fault,
                 occurrence,
                 seen,

@@ -86,7 +86,7 @@ struct Court<'c> {
 impl<'c> Court<'c> {
     fn new(case: &'c Case, name: &'c dyn Fn(NodeIndex) -> String) -> Result<Court<'c>, String> {
         let at = |moment| case.seen.get(&moment);
-        let never = || "the agent was away while it began".to_owned();
+        let never = || "the agent was away while it began, or was in force".to_owned();
         Ok(Court {
             case,
             begun: at(Moment::Begun).ok_or_else(never)?,

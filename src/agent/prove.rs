@@ -157,6 +157,24 @@ impl Proofs {
 impl Core {
     /// A fault is about to be begun.
     pub(super) fn prove_before(&mut self, fault: usize) {
+        let case = self.case_of(fault);
+        self.disturb(fault);
+        // Links are as the fold says; only who runs must be asked for, so that links fail at once.
+        let asks = !case.nodes.is_empty();
+        self.proofs.cases.insert(fault, case);
+        if asks {
+            self.look(fault, Moment::Before);
+        }
+    }
+
+    /// A fault is in force since before the agent's own restart: that it goes can still be seen.
+    pub(super) fn prove_resumed(&mut self, fault: usize) {
+        let case = self.case_of(fault);
+        self.proofs.cases.insert(fault, case);
+    }
+
+    /// Nothing was seen yet.
+    fn case_of(&self, fault: usize) -> Case {
         let effects = &self.faults.get(fault).effects;
         let (mut nodes, mut asking) = (Vec::new(), Vec::new());
         let mut pairs = BTreeSet::new();
@@ -182,19 +200,12 @@ impl Core {
         };
         let all: Vec<Place> = pairs.iter().flat_map(places).collect();
         let stride = all.len().div_ceil(MOST_LINKS).max(1);
-        let case = Case {
+        Case {
             nodes,
             asking,
             all_links: all.len(),
             links: all.into_iter().step_by(stride).collect(),
             ..Case::default()
-        };
-        self.disturb(fault);
-        // Links are as the fold says; only who runs must be asked for, so that links fail at once.
-        let asks = !case.nodes.is_empty();
-        self.proofs.cases.insert(fault, case);
-        if asks {
-            self.look(fault, Moment::Before);
         }
     }
 

@@ -65,6 +65,10 @@ impl Core {
             "the agent died and came back {away:.1}s later; nothing was measured meanwhile"
         ));
         self.faults = Faults::new(&self.lab, run.in_force);
+        let in_force: Vec<usize> = self.faults.list().iter().map(|f| f.fault).collect();
+        in_force
+            .into_iter()
+            .for_each(|fault| self.prove_resumed(fault));
         self.remember();
         self.watched.blind();
         self.resume_by_hand(now, by_hand);
