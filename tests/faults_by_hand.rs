@@ -60,7 +60,15 @@ fn what_is_broken_by_hand_is_seen_listed_recorded_and_comes_back() {
         assert!(wrong.stderr.contains(meant), "{}", wrong.stderr);
     }
     let dry = inject(&sandbox, &["kill", "server", "--dry-run"]).expect(0);
-    assert!(dry.stdout.contains("server → client-2"), "{}", dry.stdout);
+    let said = [
+        "would kill server\n  nodes (1 of 3)\n    server\n",
+        "  links (4)\n",
+        "    server → client-2\n",
+        "    no packet passes these links\n    the first process of each node is gone\n",
+    ];
+    for part in said {
+        assert!(dry.stdout.contains(part), "{part}: {}", dry.stdout);
+    }
     assert!(list(&sandbox).is_empty() && state("server") == "running");
 
     // Shells complete the names that there are.

@@ -32,6 +32,24 @@ pub enum Proof<'e> {
     Limited(NodeIndex),
 }
 
+impl Proof<'_> {
+    /// What is looked for while it is in force, in a few words for people.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Proof::Silent(_) => "no packet passes these links",
+            Proof::Changed(_) => "the links are otherwise, and so are packets that pass",
+            Proof::Flapping(_) => "the links go down, and up as the period says",
+            Proof::Answered(_) => "the resolver answers otherwise",
+            Proof::Reset(_) => "connections across these links are reset",
+            Proof::Gone(_) => "the first process of each node is gone",
+            Proof::Frozen(_) => "the processes of each node stand still",
+            Proof::Anew(_) => "another first process runs in each node",
+            Proof::Crashing(..) => "the first process of each node goes again and again",
+            Proof::Limited(_) => "the cgroup of each node has the limits",
+        }
+    }
+}
+
 impl Effect {
     /// What must be observable of it.
     pub fn proof(&self) -> Proof<'_> {

@@ -76,6 +76,8 @@ struct What {
     lasts_ns: Option<u64>,
     nodes: Vec<String>,
     links: Vec<[String; 2]>,
+    /// What is looked for to prove it.
+    proofs: Vec<&'static str>,
 }
 
 /// Resolves the fault against the lab that runs and has the agent begin it.
@@ -199,7 +201,20 @@ fn what(fault: &ScheduledFault, lab: &Lab) -> What {
             .and_then(|lasts| u64::try_from(lasts.as_nanos()).ok()),
         nodes: nodes.into_iter().map(name).collect(),
         links: links.collect(),
+        proofs: proofs(fault),
     }
+}
+
+/// What is looked for while it is in force, each once.
+fn proofs(fault: &ScheduledFault) -> Vec<&'static str> {
+    let mut all: Vec<&str> = Vec::new();
+    for effect in &fault.effects {
+        let words = effect.proof().words();
+        if !all.contains(&words) {
+            all.push(words);
+        }
+    }
+    all
 }
 
 /// `kill-1  kill server: in effect after 12.3 ms, heals after 5s`
@@ -248,6 +263,8 @@ fn dry(fault: &ScheduledFault, what: &What, lab: &Lab) -> String {
         .iter()
         .map(|[from, to]| format!("{from} → {to}"))
         .collect::<Vec<_>>();
-    list(&format!("links that go down ({})", links.len()), links);
+    list(&format!("links ({})", links.len()), links);
+    let proofs = what.proofs.iter().map(|proof| (*proof).to_owned());
+    list("looked for while it is in force", proofs.collect());
     text
 }
