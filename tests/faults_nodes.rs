@@ -188,3 +188,44 @@ fn a_server_crashes_over_and_over_and_another_runs_out_of_memory() {
         }
     });
 }
+
+const DISKS: &str = "
+name: disks
+nodes:
+  keeper: { role: server, data: volume }
+  loser: { role: server, data: volume }
+  trusting: { role: client, load: { target: keeper, rate: 50/s, timeout: 300ms, writes: 50%, keys: 20 } }
+  deceived: { role: client, load: { target: loser, rate: 50/s, timeout: 300ms, writes: 50%, keys: 20 } }
+scenario:
+  warmup: 1s
+  duration: 9s
+  faults:
+    kept: { at: 2s, for: 1s, kill: keeper }
+    gone: { at: 2s, for: 1s, wipe: loser }
+";
+
+#[test]
+fn a_volume_outlives_a_kill_and_no_wipe() {
+    let Some(sandbox) = Sandbox::new("wipe") else {
+        return;
+    };
+    let checks = "
+checks:
+  a volume keeps: lost_writes(trusting) == 0
+  a wipe forgets: lost_writes(deceived) > 0
+";
+    let file = sandbox.topology("disks.yaml", &format!("{DISKS}{checks}"));
+    let done = sandbox.netlab(&["up", &file]).expect(0);
+    assert!(done.stdout.contains("none left"), "{}", done.stdout);
+    sandbox.netlab(&["down"]).expect(0);
+
+    // A volume that keeps what it should have lost is noticed.
+    let file = sandbox.topology("disks.yaml", DISKS);
+    let kept = [("NETLAB_TEST_SABOTAGE", "wipe")];
+    let done = sandbox.netlab_with(&["up", &file], &kept).expect(3);
+    assert!(
+        done.stdout.contains("files of `loser` are left"),
+        "{}",
+        done.stdout
+    );
+}

@@ -140,7 +140,7 @@ fn what_is_not_done_is_noticed() {
     let what = told.unwrap()["what"].to_string();
     assert!(what.contains("` is down"), "{what}");
     let remains = rows(|row| ["links", "resolver"].contains(&row.sabotage));
-    let machine = set(&["lost"]);
+    let machine = set(&["lost", "blank"]);
     assert_eq!(faults(&record, "heal-unproven"), &remains | &machine);
     // One that is to go up meanwhile stays down, which its proof notices.
     let proven = rows(|row| row.kind != "flap");

@@ -11,6 +11,7 @@ use crate::fault::{Effect, NodeEffect};
 use crate::id::{Name, NodeIndex, occurrence_label};
 use crate::lab::{Lab, ScheduledFault};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A begun fault whose effect is not seen after this time (and the grace it grants) has failed.
@@ -78,6 +79,8 @@ pub(super) struct Faults {
     pub(super) limited: Limited,
     /// Nodes that crash over and over.
     pub(super) loops: Loops,
+    /// Nodes that are to be emptied before their gates open again.
+    pub(super) wipes: BTreeSet<NodeIndex>,
 }
 
 impl Faults {
@@ -86,16 +89,22 @@ impl Faults {
         let scenario = lab.scenario.as_ref();
         let scheduled = scenario.map_or_else(Vec::new, |scenario| scenario.faults.clone());
         let known = scheduled.len();
-        let list = list.into_iter().filter(|f| f.fault < known).collect();
+        let list: Vec<InForce> = list.into_iter().filter(|f| f.fault < known).collect();
         let nodes = lab.nodes.iter().map(|node| node.name.to_string()).collect();
-        Faults {
+        let wiping: Vec<usize> = list.iter().map(|f| f.fault).collect();
+        let mut faults = Faults {
             scheduled,
             nodes,
             list,
             of_scenario: known,
             limited: Limited::new(lab),
             loops: Loops::default(),
-        }
+            wipes: BTreeSet::new(),
+        };
+        wiping
+            .into_iter()
+            .for_each(|fault| faults.note_wipes(fault));
+        faults
     }
 
     /// One more fault, and its place: that of one by hand that is over, or a new one.
@@ -118,6 +127,7 @@ impl Faults {
     pub fn restore(&mut self, fault: ScheduledFault, in_force: InForce) -> usize {
         let fault = self.add(fault);
         self.list.push(InForce { fault, ..in_force });
+        self.note_wipes(fault);
         fault
     }
 
@@ -246,6 +256,7 @@ impl Faults {
         if fault >= self.scheduled.len() || self.list.iter().any(|f| f.fault == fault) {
             return;
         }
+        self.note_wipes(fault);
         let grace = self
             .node_effects(fault)
             .filter_map(|(_, effect)| death(effect)?.grace)
@@ -395,6 +406,7 @@ impl Faults {
             let holds = match death(effect) {
                 _ if limits(effect).is_some() => self.limit_to_set(node).is_none(),
                 Some(_) => is == Actual::Dead,
+                None if *effect == NodeEffect::Wipe => true,
                 None if matches!(effect, NodeEffect::CrashLoop { .. }) => {
                     self.has_crashed(fault, node) || is == Actual::Dead
                 }

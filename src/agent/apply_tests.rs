@@ -28,6 +28,7 @@ fn in_force(scheduled: Vec<ScheduledFault>) -> Faults {
         of_scenario,
         limited: Limited::default(),
         loops: Loops::default(),
+        wipes: BTreeSet::new(),
     }
 }
 

@@ -17,6 +17,7 @@ use super::position::{FORMAT, Position};
 use super::prove::{Look, Proofs, Sight};
 use super::requests::Client;
 use super::state::{Conn, Knock, Netns, State};
+use super::wipes::Emptied;
 use crate::fabric::capture::Filter;
 use crate::fabric::{LinkChange, ResolverChange};
 use crate::fault::Limits;
@@ -96,6 +97,11 @@ pub(super) enum Input {
         serial: u64,
         result: Result<(), String>,
     },
+    /// A node's volume was emptied, or not.
+    Emptied {
+        node: NodeIndex,
+        result: Result<Emptied, String>,
+    },
     /// All changes of links hold.
     LinksHold { at: u64 },
     /// So many connections were aborted.
@@ -161,6 +167,8 @@ pub(super) enum Action {
     Pin { node: NodeIndex },
     /// Let go of it.
     Unpin { node: NodeIndex },
+    /// Empty the volume of a node that waits at its gate; answered by [`Input::Emptied`].
+    Empty { node: NodeIndex, volume: bool },
     /// Let a caller pass.
     OpenGate { knock: Knock },
     /// Hang up on a caller, who knocks again.
@@ -291,6 +299,7 @@ impl Input {
             | Input::Changed { node, .. }
             | Input::Seen { node, .. }
             | Input::Probed { node, .. }
+            | Input::Emptied { node, .. }
             | Input::Done { node, .. } => Some(node),
             Input::Hello { .. }
             | Input::Ready { .. }
@@ -408,6 +417,7 @@ impl Core {
                 result,
             } => self.done(now, node, serial, result),
             Input::Probed { node, serial, open } => self.probed(now, node, serial, open),
+            Input::Emptied { node, result } => self.emptied(node, result),
             Input::LinksHold { at } => self.faults.links_hold(at),
             Input::Aborted { fault, count } => self.aborted(now, fault, count),
             Input::Looked(sight) => self.looked(now, sight),

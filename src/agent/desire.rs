@@ -74,8 +74,10 @@ pub(super) fn desired<'a>(
         if *at != node {
             continue;
         }
-        // Limits fold apart, and whether a crash is due only the loop's pace tells.
-        if limits(effect).is_some() || matches!(effect, NodeEffect::CrashLoop { .. }) {
+        // Limits fold apart, whether a crash is due only the loop's pace tells, and who is wiped is
+        // killed by an effect of its own.
+        let apart = matches!(effect, NodeEffect::CrashLoop { .. } | NodeEffect::Wipe);
+        if apart || limits(effect).is_some() {
             continue;
         }
         wanted = match (wanted, death(effect)) {
@@ -99,7 +101,10 @@ pub(super) fn death(effect: &NodeEffect) -> Option<Death> {
             grace: Some(grace),
             kernel_answers: true,
         }),
-        NodeEffect::Pause | NodeEffect::CrashLoop { .. } | NodeEffect::Throttle(_) => None,
+        NodeEffect::Pause
+        | NodeEffect::CrashLoop { .. }
+        | NodeEffect::Wipe
+        | NodeEffect::Throttle(_) => None,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Owns devices, pins, connections, the open record and the position on disk. Must not decide.
 
 mod adopt;
+mod empty;
 mod host;
 mod probe;
 mod sabotage;
@@ -426,6 +427,7 @@ impl<E: Engine + 'static> Driver<E> {
             Action::Detach { node } => self.fabric.detach(node)?,
             Action::Pin { node } => self.pin(node),
             Action::Unpin { node } => self.ports[node.at()].pin = None,
+            Action::Empty { node, volume } => self.empty(node, volume),
             Action::OpenGate { knock } => {
                 if let Some(waiting) = self.knocks.remove(&knock) {
                     let _ = waiting.answer.send(GateAnswer::Go); // it may have hung up

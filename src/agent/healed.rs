@@ -148,7 +148,7 @@ impl Last<'_> {
                     continue;
                 }
                 Proof::Silent(_) | Proof::Changed(_) | Proof::Flapping(_) => continue,
-                Proof::Answered(_) | Proof::Reset(_) => continue,
+                Proof::Answered(_) | Proof::Reset(_) | Proof::Emptied(_) => continue,
             };
             any = true;
             let Some((sight, Desired::Running)) = self.node(self.after, node) else {

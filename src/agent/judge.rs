@@ -5,6 +5,7 @@
 
 mod crashes;
 mod limits;
+mod wipes;
 
 use super::desire::Desired;
 use super::process::{NodeSight, Process};
@@ -52,6 +53,7 @@ pub(super) fn judge(
             Proof::Frozen(node) => court.frozen(node)?,
             Proof::Anew(node) => court.anew(node)?,
             Proof::Crashing(node, crashes) => court.crashing(node, crashes)?,
+            Proof::Emptied(node) => court.emptied(node)?,
             Proof::Limited(node) => court.limited(node)?,
         };
         visible |= seen;

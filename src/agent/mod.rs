@@ -61,6 +61,7 @@ mod sys;
 mod tests;
 mod traffic;
 mod watch;
+mod wipes;
 #[cfg(test)]
 mod world;
 

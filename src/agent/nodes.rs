@@ -112,6 +112,7 @@ impl Core {
     }
 
     pub(super) fn open_gates(&mut self, now: u64) {
+        self.empty_before_gates();
         for (node, knock) in self.state.openable() {
             self.act(Action::OpenGate { knock });
             self.pass(now, node);
@@ -124,6 +125,8 @@ impl Core {
         let member = &mut self.state.members[node.at()];
         member.actual = Actual::Running { passed: true };
         (member.heard, member.changed) = (now, now);
+        // Who was beyond its gate before the agent began is emptied no more.
+        self.faults.wipes.remove(&node);
         self.note_start(now, node);
         let member = &mut self.state.members[node.at()];
         if member.role.is_none() && !member.ready {

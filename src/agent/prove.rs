@@ -9,6 +9,7 @@ use super::desire::{Desired, desired};
 use super::judge::{self, Judged};
 use super::names::manners;
 use super::process::{NodeSight, Process};
+use super::wipes::Emptied;
 use crate::fabric::{LinkWitness, Place, ResolverManner};
 use crate::fault::{Effect, Folded, Limits, Proof};
 use crate::id::NodeIndex;
@@ -119,6 +120,8 @@ pub(super) struct Case {
     pub reset: u64,
     /// What was seen of nodes that crash over and over: whether it was to be gone, and its process.
     pub crashes: BTreeMap<NodeIndex, Vec<(bool, Option<Process>)>>,
+    /// What became of the volumes of nodes.
+    pub emptied: BTreeMap<NodeIndex, Result<Emptied, String>>,
     /// Nodes that the kernel killed for their memory meanwhile.
     pub out_of_memory: BTreeSet<NodeIndex>,
     /// Whether another fault on the same things began or healed meanwhile.
@@ -184,7 +187,7 @@ impl Core {
                     pairs.extend(p.all(self.lab.nodes.len()));
                 }
                 Proof::Answered(nodes) => asking.extend(nodes),
-                Proof::Reset(_) => {}
+                Proof::Reset(_) | Proof::Emptied(_) => {}
                 Proof::Gone(node)
                 | Proof::Frozen(node)
                 | Proof::Anew(node)
@@ -253,6 +256,14 @@ impl Core {
     pub(super) fn prove_reset(&mut self, fault: usize, count: u64) {
         if let Some(case) = self.proofs.cases.get_mut(&fault) {
             case.reset = count;
+        }
+    }
+
+    /// The volume of a node was emptied.
+    pub(super) fn prove_emptied(&mut self, node: NodeIndex, result: &Result<Emptied, String>) {
+        let cases = self.proofs.cases.values_mut();
+        for case in cases.filter(|case| case.nodes.contains(&node)) {
+            case.emptied.insert(node, result.clone());
         }
     }
 

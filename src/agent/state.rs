@@ -39,6 +39,8 @@ pub(super) struct Member {
     pub knocks: Vec<Knock>,
     /// Whether its namespace is held until the heal, so that its kernel answers.
     pub pinned: bool,
+    /// Whether its gate stays shut, because it is to be emptied first.
+    pub held: bool,
     /// The connection of its program.
     pub conn: Option<Conn>,
     /// Whether its program is ready (an image: has passed the gate, and is healthy).
@@ -136,7 +138,7 @@ impl State {
         }
         let mut open = Vec::new();
         for (at, member) in self.members.iter_mut().enumerate() {
-            if member.port.is_some() && member.wiring.is_none() {
+            if member.port.is_some() && member.wiring.is_none() && !member.held {
                 let knocks = member.knocks.drain(..);
                 open.extend(knocks.map(|knock| (NodeIndex(at as u32), knock)));
             }
@@ -196,6 +198,7 @@ impl Member {
             wiring: None,
             knocks: Vec::new(),
             pinned: false,
+            held: false,
             conn: None,
             ready: false,
             beyond: false,

@@ -7,6 +7,7 @@ use super::desire::Operation;
 use super::position::{self, Position};
 use super::process::{NodeSight, Process};
 use super::prove::{Look, Sight};
+use super::wipes::Emptied;
 use crate::fabric::{
     DelaySnapshot, Dropped, LinkChange, LinkWitness, Place, ResolverChange, ResolverManner, TRIED,
 };
@@ -153,6 +154,9 @@ pub(super) struct World {
     /// Nodes whose last end was the kernel's doing, for their memory.
     pub oom: BTreeSet<u32>,
     pub log: Vec<String>,
+    /// Nodes that were emptied, in their order, and how many files stayed.
+    pub emptied: Vec<u32>,
+    pub left: usize,
     /// Whether programs of images take connections.
     pub listening: bool,
     /// Links as the fabric was told.
@@ -187,6 +191,8 @@ impl World {
             broken: BTreeSet::new(),
             oom: BTreeSet::new(),
             log: Vec::new(),
+            emptied: Vec::new(),
+            left: 0,
             listening: true,
             links: BTreeMap::new(),
             manners: BTreeMap::new(),
@@ -316,6 +322,15 @@ impl World {
             Action::Detach { node } => self.attached[node.at()] = false,
             Action::Pin { node } => self.pinned[node.at()] = true,
             Action::Unpin { node } => self.pinned[node.at()] = false,
+            Action::Empty { node, .. } => {
+                self.emptied.push(node.0);
+                let result = Ok(Emptied {
+                    volume: true,
+                    had: 1,
+                    left: self.left,
+                });
+                self.core.handle(self.now, Input::Emptied { node, result });
+            }
             Action::OpenGate { .. } => {
                 for node in 0..self.netns.len() {
                     if self.conn[node].is_none() && self.status[node] == "running" {

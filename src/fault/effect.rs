@@ -256,6 +256,8 @@ pub enum NodeEffect {
         #[serde(with = "units::duration")]
         uptime: Duration,
     },
+    /// It comes back without what it kept on its volume; whoever wipes a node kills it, too.
+    Wipe,
     /// It may take no more than this; folds: the tighter limit counts, also over what is declared.
     /// Who is killed for its memory stays dead until the heal, which starts it again.
     Throttle(Limits),

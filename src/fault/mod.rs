@@ -22,6 +22,7 @@ mod restart;
 mod stop;
 mod tcp_reset;
 mod throttle;
+mod wipe;
 
 pub use effect::{Degradation, Effect, LinkEffect, NodeEffect, Pairs};
 pub use fold::{Folded, is_down, touched};
@@ -42,6 +43,7 @@ pub const KINDS: &[Kind] = &[
     pause::KIND,
     restart::KIND,
     crash_loop::KIND,
+    wipe::KIND,
     throttle::KIND,
     cut::KIND,
     flap::KIND,

@@ -28,6 +28,8 @@ pub enum Proof<'e> {
     Anew(NodeIndex),
     /// At each crash its first process is gone, and after each start there is another.
     Crashing(NodeIndex, Option<u32>),
+    /// Nothing is on the node's volume before its program begins again.
+    Emptied(NodeIndex),
     /// The node's cgroup has the limits of all faults in force, or its kernel has killed it for them.
     Limited(NodeIndex),
 }
@@ -66,6 +68,7 @@ impl Effect {
                 NodeEffect::Pause => Proof::Frozen(*node),
                 NodeEffect::Restart { .. } => Proof::Anew(*node),
                 NodeEffect::CrashLoop { crashes, .. } => Proof::Crashing(*node, *crashes),
+                NodeEffect::Wipe => Proof::Emptied(*node),
                 NodeEffect::Throttle(_) => Proof::Limited(*node),
             },
         }

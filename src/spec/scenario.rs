@@ -46,7 +46,7 @@ pub const SCENARIO: Shape = Shape {
 };
 
 /// Kinds and keys of the full language that this version does not have.
-const LATER: &[&str] = &["when", "chance", "misbehave", "wipe", "slow"];
+const LATER: &[&str] = &["when", "chance", "misbehave", "slow"];
 
 /// The keys of a map.
 fn keys_of(value: &Value) -> Vec<String> {

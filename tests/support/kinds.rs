@@ -66,6 +66,11 @@ pub const ROWS: &[Row] = &[
         "stop",
         FAILED,
     ),
+    Row {
+        nodes: "
+  disk: { role: server, data: volume }",
+        ..row("wipe", "blank", "for: 2s, wipe: disk", "kill", FAILED)
+    },
     row(
         "throttle",
         "tight",

@@ -55,6 +55,11 @@ impl Sabotage {
         self.says("abort")
     }
 
+    /// Whether volumes keep what is to be wiped (`wipe`).
+    pub fn keeps(&self) -> bool {
+        self.says("wipe")
+    }
+
     /// Whether the engine is not to be asked.
     pub fn stops(&self, operation: Operation) -> bool {
         self.says(match operation {
