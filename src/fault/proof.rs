@@ -47,6 +47,7 @@ impl Proof<'_> {
             Proof::Frozen(_) => "the processes of each node stand still",
             Proof::Anew(_) => "another first process runs in each node",
             Proof::Crashing(..) => "the first process of each node goes again and again",
+            Proof::Emptied(_) => "nothing is on the volume of each node when it comes back",
             Proof::Limited(_) => "the cgroup of each node has the limits",
         }
     }
