@@ -148,9 +148,22 @@ fn start(configure: &Configure, outbox: &Rc<Outbox>) -> Result<Rc<Node>, Fatal> 
             .map_err(|e| format!("the node cannot listen on port {port}: {e}"))?;
         spawn_local(serve::serve(Rc::clone(&node), listener));
     }
+    tell_start(configure, port);
     spawn_local(ring(Rc::clone(&node), Rc::clone(outbox)));
     spawn_local(report(Rc::clone(&node)));
     Ok(node)
+}
+
+/// The first line of the log: what this node is.
+fn tell_start(configure: &Configure, port: Option<u16>) {
+    let does = match (&configure.role, port) {
+        (Role::Client(client), _) => format!("asks {} nodes", client.targets.len()),
+        (_, Some(port)) => format!("listens on port {port}"),
+        (_, None) => "does nothing".to_owned(),
+    };
+    let (version, node) = (env!("CARGO_PKG_VERSION"), &configure.node);
+    let role = configure.role.as_str();
+    eprintln!("netlab: {node} is a {role} of netlab-node {version} and {does}");
 }
 
 async fn ring(node: Rc<Node>, outbox: Rc<Outbox>) {

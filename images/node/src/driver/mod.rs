@@ -3,7 +3,7 @@
 //! [`life`] is told by the agent ([`control`], [`outbox`]) what the node is and starts it;
 //! [`node`] takes events to the role and does what it says, with connections from others
 //! ([`serve`]), to others ([`exchange`], [`pool`]), the timer ([`clock`]) and the log
-//! ([`volume`]). One thread, one task per connection and request.
+//! ([`volume`]); what operators read is [`told`]. One thread, one task per connection and request.
 
 mod clock;
 mod control;
@@ -13,6 +13,7 @@ mod node;
 mod outbox;
 mod pool;
 mod serve;
+mod told;
 mod volume;
 
 use life::Life;

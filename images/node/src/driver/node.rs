@@ -3,6 +3,7 @@
 use super::clock::{Alarm, now};
 use super::outbox::Outbox;
 use super::pool::Pool;
+use super::told::Told;
 use super::volume::Volume;
 use super::{exchange, serve};
 use crate::role::http::Answer;
@@ -76,6 +77,7 @@ pub struct Node {
     /// How often it reports.
     pub report_every: Cell<Duration>,
     outbox: Rc<Outbox>,
+    told: RefCell<Told>,
     /// Connections to others.
     pub pool: Pool,
     /// Bytes.
@@ -107,6 +109,7 @@ impl Node {
             run: Cell::new(0),
             report_every: Cell::new(configure.report_every),
             outbox,
+            told: RefCell::default(),
             pool: Pool::default(),
             traffic: Traffic::default(),
             guests: serve::Guests::default(),
@@ -256,10 +259,14 @@ impl Node {
         ];
         machine.samples(&mut samples);
         let (requests, requests_missed) = machine.requests();
+        let latency = machine.latency();
+        if let Some(line) = self.told.borrow_mut().add(now(), &latency) {
+            eprintln!("netlab: {line}");
+        }
         self.outbox.report(Report {
             run: self.run.get(),
             at: now(),
-            latency: machine.latency(),
+            latency,
             samples,
             requests,
             requests_missed,
