@@ -7,7 +7,7 @@
 use super::drawn::{Draws, LEAST, MAX_DRAWS};
 use super::faults::resolve;
 use super::model::ScheduledFault;
-use crate::fault::{Degradation, Effect, Kind, Params, Split, TargetShape};
+use crate::fault::{Degradation, Effect, Kind, ParamValue, Params, Split, TargetShape};
 use crate::id::{Name, NodeIndex};
 use crate::link::{Step, Steps};
 use crate::spec::{
@@ -21,6 +21,8 @@ use std::time::Duration;
 const LASTS: Duration = Duration::from_secs(5);
 /// A node that has been hit is left alone so long after the heal.
 const CALM: Duration = Duration::from_secs(2);
+/// What does not last, as a restart, is over after this time.
+const OVER: Duration = Duration::from_secs(4);
 /// Targets that are tried for one draw.
 const TRIES: u64 = 32;
 /// Words for what is drawn of a fault.
@@ -134,6 +136,10 @@ impl Book<'_, '_, '_, '_> {
     fn fault(&self, number: u32, at: Duration, lasts: Duration) -> Option<ScheduledFault> {
         let kinds = &self.spec.kinds;
         let kind = &kinds[self.draws.below(&[u64::from(number), KIND], kinds.len())];
+        let ends = at.saturating_add(OVER);
+        if !kind.value.0.lasts && ends > self.draws.until {
+            return None;
+        }
         let busy = |node: &NodeIndex| {
             let hit = |(end, nodes): &(Duration, Vec<NodeIndex>)| {
                 end.saturating_add(CALM) > at && nodes.contains(node)
@@ -172,7 +178,7 @@ impl Book<'_, '_, '_, '_> {
             kind: kind.value,
             target: Some(target),
             schedule: ScheduleSpec::default(),
-            params: Params::new(),
+            params: params(kind.value.0),
         };
         let place = self.draws.place;
         let fault = resolve(place.roster, place.places, self.draws.links, &spec, reports)?;
@@ -256,6 +262,15 @@ impl Book<'_, '_, '_, '_> {
         }
         possible
     }
+}
+
+/// What is said beside a drawn kind: an orderly end takes a second at most, not the ten that it may
+/// take where somebody waits for it, so that it falls into the time that was drawn for it.
+fn params(kind: &Kind) -> Params {
+    let graces = kind.params.iter().filter(|param| param.name == "grace");
+    graces
+        .map(|grace| (grace.name, ParamValue::Duration(LEAST)))
+        .collect()
 }
 
 /// A change of a link: later by 50 to 275 ms, jitter of 10 to 55 ms, or 3 to 30 points of loss.

@@ -246,8 +246,13 @@ impl Running {
     }
 
     /// Waits for its end; kills it when it takes longer than [`PATIENCE`].
-    pub fn finish(mut self) -> Done {
-        let deadline = Instant::now() + PATIENCE;
+    pub fn finish(self) -> Done {
+        self.finish_within(PATIENCE)
+    }
+
+    /// Waits for its end; kills it when it takes longer than `patience`.
+    pub fn finish_within(mut self, patience: Duration) -> Done {
+        let deadline = Instant::now() + patience;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
@@ -255,7 +260,7 @@ impl Running {
             if Instant::now() > deadline {
                 let _ = self.child.kill();
                 panic!(
-                    "netlab took longer than {PATIENCE:?}; stderr:\n{}",
+                    "netlab took longer than {patience:?}; stderr:\n{}",
                     self.stderr()
                 );
             }
