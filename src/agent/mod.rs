@@ -266,7 +266,8 @@ async fn serve_locally<E: Engine + 'static>(
         .open(&places.gate, &places.state)
         .map_err(AgentError::Socket)?;
     tokio::task::spawn_local(watched);
-    tracing::info!(nodes, "the agent is at work");
+    let hurries = alarm::hurry();
+    tracing::info!(nodes, hurries, "the agent is at work");
     driver.run(inbox, end).await
 }
 
