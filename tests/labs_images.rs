@@ -2,59 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/packed.rs"]
+mod packed;
 mod support;
 
-use std::io::Write;
-use std::process::{Command, Stdio};
+use packed::Packed;
 use support::{Sandbox, docker, steady};
-
-/// Where Debian's busybox-static puts its one static program.
-const BUSYBOX: &str = "/bin/busybox";
-
-/// An image of busybox, until dropped.
-struct Packed(String);
-
-impl Packed {
-    fn new(tag: String) -> Packed {
-        let mut archive = tar::Builder::new(Vec::new());
-        archive
-            .append_path_with_name(BUSYBOX, "bin/busybox")
-            .unwrap();
-        for applet in ["sh", "sleep", "httpd", "wget"] {
-            let mut link = tar::Header::new_gnu();
-            link.set_entry_type(tar::EntryType::Symlink);
-            link.set_size(0);
-            let path = format!("bin/{applet}");
-            archive.append_link(&mut link, path, "busybox").unwrap();
-        }
-        let page = b"hello from an image\n";
-        let mut file = tar::Header::new_gnu();
-        file.set_size(page.len() as u64);
-        file.set_mode(0o644);
-        archive
-            .append_data(&mut file, "www/index.html", &page[..])
-            .unwrap();
-        let bytes = archive.into_inner().unwrap();
-        let mut import = Command::new("docker")
-            .args(["import", "-", &tag])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        import.stdin.take().unwrap().write_all(&bytes).unwrap();
-        assert!(import.wait().unwrap().success());
-        Packed(tag)
-    }
-}
-
-impl Drop for Packed {
-    fn drop(&mut self) {
-        let _ = Command::new("docker")
-            .args(["rmi", &self.0])
-            .stdout(Stdio::null())
-            .status();
-    }
-}
 
 /// A server that begins to listen late: `up -d` returns when it does, and programs in it reach it by
 /// its name.
@@ -64,15 +17,10 @@ fn an_image_is_ready_when_its_healthcheck_says_so() {
         let Some(sandbox) = Sandbox::new("images") else {
             return;
         };
-        if !std::path::Path::new(BUSYBOX).exists() {
-            assert!(
-                std::env::var_os("NETLAB_TESTS_STRICT").is_none(),
-                "{BUSYBOX} is missing: install busybox-static"
-            );
-            eprintln!("SKIP: {BUSYBOX} is missing");
+        let page = ("www/index.html", 0o644, "hello from an image\n");
+        let Some(image) = Packed::new("images", &[page]) else {
             return;
-        }
-        let image = Packed::new(format!("netlab-test-busybox:{}", std::process::id()));
+        };
         let file = sandbox.topology(
             "images.yaml",
             &format!(

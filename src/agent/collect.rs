@@ -19,10 +19,52 @@ const MAX_LATENCY_US: u64 = 3_600_000_000;
 /// How far ahead of now a slot may begin.
 const AHEAD_NS: u64 = 1_000_000_000;
 
+/// Rows that a node may report in a second: a flood is no measurement.
+const MAX_ROWS_PER_SECOND: usize = 300_000;
+/// Reports that it may make in a second; the shortest interval asks for ten, and what waited for an
+/// agent that was away comes at once.
+const MAX_REPORTS_PER_SECOND: u32 = 400;
+
+/// How much a node has reported in this second.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Flow {
+    since: u64,
+    reports: u32,
+    rows: usize,
+}
+
+impl Flow {
+    /// Counts a report that came at `now` (ns).
+    ///
+    /// # Errors
+    /// It is one too many.
+    pub fn count(&mut self, report: &Report, now: u64) -> Result<(), String> {
+        if now >= self.since + 1_000_000_000 {
+            *self = Flow {
+                since: now,
+                ..Flow::default()
+            };
+        }
+        self.reports += 1;
+        self.rows += report.latency.len() + report.samples.len();
+        if self.reports > MAX_REPORTS_PER_SECOND {
+            return Err(format!(
+                "it reported more than {MAX_REPORTS_PER_SECOND} times in a second"
+            ));
+        }
+        if self.rows > MAX_ROWS_PER_SECOND {
+            return Err(format!(
+                "it reported more than {MAX_ROWS_PER_SECOND} values in a second"
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// A report after the check.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Checked {
-    /// Requests intended before the run's end.
+    /// Requests.
     pub latency: Vec<LatencyCount>,
     /// The same one by one, where they are told so, and how many more there were.
     pub requests: Vec<RequestRow>,
@@ -30,23 +72,25 @@ pub(super) struct Checked {
     pub missed: u64,
     /// Values.
     pub samples: Vec<Sample>,
-    /// When the values were read, in ns since go.
-    pub t: i64,
     /// Names that stand in no table.
     pub unknown: BTreeSet<String>,
 }
 
-/// Checks `report` of a run that began at `go` and whose requests end at `end` (both ns of
-/// CLOCK_MONOTONIC).
+impl Checked {
+    /// Leaves out requests that were intended when the run was over, so long after go (ns).
+    pub fn until(&mut self, length: Option<u64>) {
+        let within = |row: &LatencyCount| length.is_none_or(|l| u64::from(row.slot) * SLOT_NS < l);
+        self.latency.retain(within);
+        self.requests
+            .retain(|row| length.is_none_or(|l| row.intended < l));
+    }
+}
+
+/// Checks `report` of a run that began at `go` (ns of CLOCK_MONOTONIC).
 ///
 /// # Errors
 /// Why no honest node reports this.
-pub(super) fn check(
-    report: Report,
-    go: u64,
-    end: Option<u64>,
-    now: u64,
-) -> Result<Checked, String> {
+pub(super) fn check(report: Report, go: u64, now: u64) -> Result<Checked, String> {
     if report.latency.len() > MAX_ROWS || report.samples.len() > MAX_SAMPLES {
         return Err("its report has too many rows".into());
     }
@@ -69,18 +113,12 @@ pub(super) fn check(
         }
     }
     let mut checked = Checked {
-        t: report.at as i64 - go as i64,
+        latency: report.latency,
+        requests: report.requests,
+        missed: report.requests_missed,
         ..Checked::default()
     };
-    let length = end.map(|end| end.saturating_sub(go));
-    let within = |row: &LatencyCount| length.is_none_or(|l| u64::from(row.slot) * SLOT_NS < l);
-    checked.latency = report.latency.into_iter().filter(within).collect();
-    let within = |row: &RequestRow| length.is_none_or(|l| row.intended < l);
-    checked.requests = report.requests.into_iter().filter(within).collect();
-    checked.missed = report.requests_missed;
-    // What was read before go belongs to no run.
-    let samples = report.samples.into_iter().filter(|_| report.at >= go);
-    for sample in samples {
+    for sample in report.samples {
         if known(&sample) {
             checked.samples.push(sample);
         } else {
@@ -155,8 +193,8 @@ mod tests {
             at: 10,
             ..Report::default()
         };
-        let checked = check(report, 4, None, 20).unwrap();
-        assert_eq!((checked.samples, checked.t), (good.to_vec(), 6));
+        let checked = check(report, 4, 20).unwrap();
+        assert_eq!(checked.samples, good);
         assert_eq!(checked.unknown.len(), 4);
     }
 
@@ -177,7 +215,9 @@ mod tests {
                 requests_missed: 2,
                 ..Report::default()
             };
-            check(report, 0, Some(100), 1_000)
+            let mut checked = check(report, 0, 1_000)?;
+            checked.until(Some(100));
+            Ok::<_, String>(checked)
         };
         let good = row(50, Some(60), 150);
         let checked = check(good).unwrap();
@@ -193,13 +233,36 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_is_refused_and_the_next_second_is_another() {
+        let report = |rows| Report {
+            samples: vec![sample("keys_held", "", 1.0); rows],
+            ..Report::default()
+        };
+        let mut flow = Flow::default();
+        let second = 1_000_000_000;
+        for _ in 0..MAX_REPORTS_PER_SECOND {
+            flow.count(&report(1), second).unwrap();
+        }
+        let why = flow.count(&report(1), second).unwrap_err();
+        assert!(why.contains("400 times"), "{why}");
+        flow.count(&report(1000), 2 * second).unwrap();
+        let mut flow = Flow::default();
+        let mut until = (0..).map(|_| flow.count(&report(1000), second));
+        assert_eq!(until.position(|told| told.is_err()), Some(300));
+    }
+
+    #[test]
     fn requests_after_the_end_belong_to_no_run_and_the_future_is_refused() {
         let second = 1_000_000_000;
         let report = |slot| Report {
             latency: vec![row(slot)],
             ..Report::default()
         };
-        let check = |slot| check(report(slot), 0, Some(2 * second), 5 * second);
+        let check = |slot| {
+            let mut checked = check(report(slot), 0, 5 * second)?;
+            checked.until(Some(2 * second));
+            Ok::<_, String>(checked)
+        };
         assert_eq!(check(19).unwrap().latency, [row(19)]);
         assert_eq!(check(20).unwrap().latency, []);
         assert!(check(u32::MAX).is_err());

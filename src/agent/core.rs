@@ -10,12 +10,14 @@ use super::by_hand::Hand;
 use super::compare::{Memory, Stand};
 use super::desire::Operation;
 use super::links::Links;
+use super::live::Live;
 use super::measured::Measured;
 use super::names::Names;
 use super::play::{Last, Run};
 use super::position::{FORMAT, Position};
 use super::prove::{Look, Proofs, Sight};
 use super::requests::Client;
+use super::scraped::Scraped;
 use super::state::{Conn, Knock, Netns, State};
 use super::wipes::Emptied;
 use crate::fabric::capture::Filter;
@@ -114,6 +116,8 @@ pub(super) enum Input {
     Published { ports: Vec<Published> },
     /// Packets that devices dropped since the agent's start.
     Drops { total: u64 },
+    /// What a page of metrics in a node says, or why there is none.
+    Scraped { node: NodeIndex, scraped: Scraped },
     /// What was measured of containers and the machine.
     Measured(Measured),
     /// A client asks.
@@ -232,6 +236,8 @@ pub(super) enum Action {
     },
     /// Tell a client what links carried.
     TellLinks { client: u64 },
+    /// Tell a client what every node does.
+    TellMetrics { client: u64 },
     /// Write packets to a client.
     Capture {
         client: u64,
@@ -275,6 +281,7 @@ pub(super) struct Core {
     pub(super) clients: BTreeMap<u64, Client>,
     pub(super) counts: Counts,
     pub(super) watched: Watched,
+    pub(super) live: Live,
     pub(super) links: Links,
     pub(super) names: Names,
     pub(super) actions: VecDeque<Action>,
@@ -300,6 +307,7 @@ impl Input {
             | Input::Seen { node, .. }
             | Input::Probed { node, .. }
             | Input::Emptied { node, .. }
+            | Input::Scraped { node, .. }
             | Input::Done { node, .. } => Some(node),
             Input::Hello { .. }
             | Input::Ready { .. }
@@ -341,6 +349,7 @@ impl Core {
             clients: BTreeMap::new(),
             counts: Counts::new(),
             watched: Watched::default(),
+            live: Live::default(),
             links: Links::default(),
             names: Names::default(),
             actions: VecDeque::new(),
@@ -424,6 +433,7 @@ impl Core {
             Input::Stood(stand) => self.stood(now, stand),
             Input::Published { ports } => self.published(ports),
             Input::Drops { total } => self.drops = total,
+            Input::Scraped { node, scraped } => self.scraped(now, node, scraped),
             Input::Measured(measured) => self.measured(measured),
             Input::Request { client, request } => self.request(now, client, request),
             Input::Adopt { client, adoption } => self.asked_to_adopt(now, client, adoption),

@@ -8,11 +8,13 @@ mod host;
 mod probe;
 mod sabotage;
 mod samples;
+mod scrape;
 mod wiring;
 mod witness;
 
 use self::adopt::Moves;
 pub(super) use self::sabotage::Sabotage;
+use self::scrape::Reads;
 use super::alarm::Alarm;
 use super::core::{Action, Core, Input};
 use super::desire::Operation;
@@ -163,6 +165,8 @@ pub(super) struct Driver<E> {
     /// Whether counters of links are to be read before the network changes.
     at_border: bool,
     sampler: Sampler,
+    /// Pages of metrics that are being read.
+    reads: Reads,
     /// Whether a measurement is under way.
     measuring: bool,
     /// The fabric's lateness at the last one.
@@ -216,6 +220,7 @@ impl<E: Engine + 'static> Driver<E> {
             links_sampled: 0,
             at_border: false,
             sampler,
+            reads: Reads::default(),
             measuring: false,
             lag: Arc::default(),
             drops: 0,
@@ -340,6 +345,7 @@ impl<E: Engine + 'static> Driver<E> {
                 return self.keep_links(at, &counters, false);
             }
             Message::Tick(tick) => {
+                self.scrape_all(tick.at);
                 self.measure(tick);
                 return Ok(());
             }
@@ -424,7 +430,10 @@ impl<E: Engine + 'static> Driver<E> {
             Action::WireHost { node, serial } => self.wire_host(node, serial)?,
             Action::Attach { node, serial } => self.attach(node, serial)?,
             Action::Discard { serial } => drop(self.tuns.remove(&serial)),
-            Action::Detach { node } => self.fabric.detach(node)?,
+            Action::Detach { node } => {
+                self.reads.end(node);
+                self.fabric.detach(node)?;
+            }
             Action::Pin { node } => self.pin(node),
             Action::Unpin { node } => self.ports[node.at()].pin = None,
             Action::Empty { node, volume } => self.empty(node, volume),
@@ -499,6 +508,7 @@ impl<E: Engine + 'static> Driver<E> {
                 self.recorder.close(drops, &self.core.lab, &self.fabric)?;
             }
             Action::TellLinks { client } => self.tell_links(client)?,
+            Action::TellMetrics { client } => self.tell_metrics(client)?,
             Action::Capture {
                 client,
                 filter,

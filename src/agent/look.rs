@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::fabric::capture::{Capture, Filter};
 use crate::fabric::{Dropped, FabricError, LinkState, PortCounters};
 use crate::id::NodeIndex;
-use crate::record::look::{Captured, DroppedPackets, LINKS_PER_REPLY, LinkRow, PortRow};
+use crate::record::look::{Captured, DroppedPackets, LINKS_PER_REPLY, LinkRow, MetricRow, PortRow};
 use crate::record::stream::Reply;
 use std::io::{self, Write};
 use tokio::sync::mpsc;
@@ -127,6 +127,51 @@ impl<E: Engine + 'static> Driver<E> {
         };
         self.reply(client, reply, true);
         Ok(())
+    }
+
+    /// Tells a client what every node does, and what the links from it carried.
+    pub(super) fn tell_metrics(&mut self, client: u64) -> Result<(), FabricError> {
+        let mut rows = self.core.metric_rows();
+        rows.extend(self.link_rows()?);
+        let mut parts = rows.chunks(LINKS_PER_REPLY).peekable();
+        while let Some(part) = parts.next() {
+            let more = parts.peek().is_some();
+            let rows = part.to_vec();
+            self.reply(client, Reply::Metrics { rows, more }, !more);
+        }
+        Ok(())
+    }
+
+    /// Of each node what links from it carried: a large lab has too many pairs.
+    fn link_rows(&self) -> Result<Vec<MetricRow>, FabricError> {
+        let nodes = &self.core.lab.nodes;
+        let mut sums = vec![(0, Dropped::default()); nodes.len()];
+        for link in self.fabric.counters()? {
+            if let Some((packets, dropped)) = sums.get_mut(link.from.at()) {
+                *packets += link.packets;
+                dropped.add(&link.dropped);
+            }
+        }
+        let mut rows = Vec::new();
+        for (node, (packets, dropped)) in nodes.iter().zip(sums) {
+            let row = |metric: &str, labels: String, value: u64| MetricRow {
+                node: node.name.to_string(),
+                role: node.role().to_owned(),
+                metric: metric.to_owned(),
+                labels,
+                value: value as f64,
+            };
+            rows.push(row("link_packets_total", String::new(), packets));
+            let by_cause = causes(&dropped).by_cause();
+            rows.extend(by_cause.map(|(cause, count)| {
+                row(
+                    "link_dropped_packets_total",
+                    format!("cause={cause}"),
+                    count,
+                )
+            }));
+        }
+        Ok(rows)
     }
 
     /// Writes packets to a client until it says no more.

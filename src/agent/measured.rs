@@ -65,15 +65,8 @@ impl Core {
                 member.oom.counts(kills);
             }
         }
-        // What was measured before go belongs to no run.
-        let Some(go) = self.run.as_ref().map(|run| run.go) else {
-            return;
-        };
-        if measured.at < go {
-            return;
-        }
-        let t = self.on_run_clock(measured.at);
-        self.keep_samples(None, t, measured.host);
+        let at = measured.at;
+        self.keep_samples(None, at, measured.host);
         let mut usage = vec![Usage::default(); self.lab.nodes.len()];
         for (node, seen) in measured.nodes {
             if let Some(place) = usage.get_mut(node.at()) {
@@ -83,7 +76,7 @@ impl Core {
         for (node, usage) in self.state.indices().zip(usage) {
             if self.lab.host() != Some(node) {
                 let samples = self.of_container(node, usage);
-                self.keep_samples(Some(node), t, samples);
+                self.keep_samples(Some(node), at, samples);
             }
         }
     }
@@ -104,8 +97,15 @@ impl Core {
             .collect()
     }
 
-    /// Records values, and remembers them for checks that may end the run.
-    pub(super) fn keep_samples(&mut self, node: Option<NodeIndex>, t: i64, samples: Vec<Sample>) {
+    /// Records values that were read at `at` (CLOCK_MONOTONIC), and remembers them for checks that may
+    /// end the run and for those who look at the lab. What was read before go belongs to no run.
+    pub(super) fn keep_samples(&mut self, node: Option<NodeIndex>, at: u64, samples: Vec<Sample>) {
+        let name = node.map_or_else(String::new, |node| self.name(node));
+        self.live.set(&name, &samples);
+        if self.run.as_ref().is_none_or(|run| at < run.go) {
+            return;
+        }
+        let t = self.on_run_clock(at);
         self.watched.keep_samples(&self.lab, node, t, &samples);
         self.act(Action::Samples { node, t, samples });
     }

@@ -38,6 +38,7 @@ mod layout_tests;
 mod lease;
 mod limited;
 mod links;
+mod live;
 mod look;
 mod machine;
 mod measured;
@@ -55,6 +56,8 @@ mod recorder;
 mod requests;
 mod resume;
 mod sampler;
+mod scrape;
+mod scraped;
 mod state;
 mod sys;
 #[cfg(test)]

@@ -269,6 +269,7 @@ impl Core {
             self.let_go(node);
         }
         let name = self.name(node);
+        self.live.died(&name);
         if fault.is_none() {
             self.reason(format!(
                 "`{name}` died with exit code {exit_code}, and no fault wanted it"

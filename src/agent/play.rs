@@ -7,6 +7,7 @@ use super::one_by_one::OneByOne;
 use super::player::{Player, nanoseconds};
 use super::position::{Closing, RunPosition};
 use super::requests::Client;
+use super::scraped::Pages;
 use crate::fault::Effect;
 use crate::id::{NodeIndex, occurrence_label};
 use crate::lab::Scenario;
@@ -107,6 +108,7 @@ impl Core {
         });
         for member in &mut self.state.members {
             (member.silent, member.noted, member.problems) = (false, false, 0);
+            member.pages = Pages::default();
         }
         let opened = Action::OpenRun { id: id.clone(), go };
         self.act(opened);

@@ -84,6 +84,7 @@ impl Core {
             Request::Adopt { .. } => {}
             Request::Follow => self.follow(client),
             Request::Links => self.act(Action::TellLinks { client }),
+            Request::Metrics => self.act(Action::TellMetrics { client }),
             Request::Capture { of, most } => self.asked_to_capture(client, &of, most),
             Request::Stop => {
                 self.clients.insert(client, Client::Stop);
@@ -276,11 +277,13 @@ impl Core {
         let number = self.number;
         let member = &mut self.state.members[node.at()];
         member.heard = now;
-        let Some(run) = self.run.as_ref().filter(|_| report.run == number) else {
+        // Load goes on between runs, and is counted then for those who look at the lab.
+        let Some(go) = self.load.filter(|_| report.run == number) else {
             return;
         };
-        let (at, go, end) = (report.at, run.go, run.end());
-        let checked = match check(report, go, end, now) {
+        let at = report.at;
+        let flow = member.flow.count(&report, now);
+        let mut checked = match flow.and_then(|()| check(report, go, now)) {
             Ok(checked) => checked,
             Err(why) => {
                 member.conn = None;
@@ -291,6 +294,11 @@ impl Core {
             }
         };
         member.reported = member.reported.max(at);
+        self.live.count(&member.name, &checked.latency);
+        let Some(run) = &self.run else {
+            return self.keep_samples(Some(node), at, checked.samples);
+        };
+        checked.until(run.end().map(|end| end.saturating_sub(go)));
         let role = member.role_name();
         let unknown = !checked.unknown.is_empty() && !std::mem::replace(&mut member.noted, true);
         for row in &checked.latency {
@@ -311,7 +319,7 @@ impl Core {
             node,
             counts: checked.latency,
         });
-        self.keep_samples(Some(node), checked.t, checked.samples);
+        self.keep_samples(Some(node), at, checked.samples);
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! Owns the facts about nodes. Must not know runs, faults or clients.
 
+use super::collect::Flow;
 use super::desire::{Actual, Operation};
 use super::measured::Oom;
+use super::scraped::Pages;
 use crate::id::NodeIndex;
 use crate::lab::{Lab, Node, Program};
 use crate::record::stream::{NodeState, NodeStatus};
@@ -73,6 +75,10 @@ pub(super) struct Member {
     pub restarts: u64,
     /// Its processes that were killed for want of memory.
     pub oom: Oom,
+    /// How much it reports.
+    pub flow: Flow,
+    /// What its pages of metrics said in this run.
+    pub pages: Pages,
     /// Whether it has died and is not back.
     pub died: bool,
     /// The last complaint of the engine about it.
@@ -215,6 +221,8 @@ impl Member {
             tried: None,
             restarts: 0,
             oom: Oom::default(),
+            flow: Flow::default(),
+            pages: Pages::default(),
             died: false,
             complaint: String::new(),
         }

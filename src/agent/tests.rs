@@ -336,6 +336,7 @@ fn an_image_is_ready_when_it_is_healthy() {
         command: None,
         env: BTreeMap::new(),
         healthcheck: Some(Healthcheck { tcp: 6379 }),
+        metrics: None,
     });
     let mut world = World::new(lab);
     world.listening = false;

@@ -414,6 +414,7 @@ impl World {
             | Action::Latency { .. }
             | Action::Requests { .. }
             | Action::Samples { .. }
+            | Action::TellMetrics { .. }
             | Action::CloseRun { .. } => {}
         }
     }

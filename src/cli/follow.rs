@@ -73,6 +73,7 @@ pub async fn follow<E: Engine>(
                 | Reply::Adopted
                 | Reply::Published { .. }
                 | Reply::Links { .. }
+                | Reply::Metrics { .. }
                 | Reply::Injected { .. }
                 | Reply::Failed { .. }
                 | Reply::Healed { .. }

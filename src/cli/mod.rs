@@ -24,6 +24,7 @@ mod links;
 mod log;
 mod logs;
 mod merge;
+mod metrics;
 mod owner;
 mod plan;
 mod port;
@@ -117,6 +118,8 @@ enum Command {
     Shell(shell::Arguments),
     /// List what every link was declared to do and what it did
     Links(links::Arguments),
+    /// List what every node does now, or serve it to Prometheus
+    Metrics(metrics::Arguments),
     /// Write packets of a running lab into a pcapng file
     Capture(capture::Arguments),
     /// Break something in a running lab by hand, list faults, heal them
@@ -305,6 +308,7 @@ async fn with_engine(command: Command, context: &Context) -> Result<Exit, Failur
         Command::Exec(arguments) => exec::run(&arguments, context).await,
         Command::Shell(arguments) => shell::run(&arguments, context).await,
         Command::Links(arguments) => links::run(&arguments, context).await,
+        Command::Metrics(arguments) => metrics::run(&arguments, context).await,
         Command::Capture(arguments) => capture::run(&arguments, context).await,
         Command::Fault(arguments) => fault::run(&arguments, context).await,
         Command::Port(arguments) => port::run(&arguments, context).await,

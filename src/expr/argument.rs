@@ -25,7 +25,7 @@ pub enum Argument {
     /// A share.
     Share(f64),
     /// A metric.
-    Metric(&'static metrics::Metric),
+    Metric(metrics::Named, Place),
     /// What is made of its values.
     Aggregate(Aggregate),
     /// The counter of packets that did not arrive because of one cause.
@@ -276,7 +276,7 @@ fn fit(kind: ParamKind, token: &Token) -> Option<Argument> {
             _ => None,
         },
         ParamKind::Metric => match &token.kind {
-            Kind::Text(name) => metrics::metric_named(name).map(Argument::Metric),
+            Kind::Text(name) => metrics::named(name).map(|metric| Argument::Metric(metric, place)),
             _ => None,
         },
         ParamKind::Aggregate => {
@@ -338,6 +338,15 @@ fn suggestion(kind: ParamKind, token: &Token) -> String {
     }
 }
 
+/// A metric that is none of netlab's own, where no node has others.
+pub fn unknown_metric(name: &str, place: &Place) -> Mistake {
+    let message = format!("here `metric` takes {}", expected(ParamKind::Metric));
+    let all = metrics::METRICS.iter().map(|metric| metric.name);
+    let all: BTreeSet<&str> = all.collect();
+    let help = words::known("metrics", name, all.iter().copied());
+    Mistake::new("wrong-type", place.clone(), message).help(help)
+}
+
 /// Kind of what a function gives with these arguments.
 ///
 /// # Errors
@@ -351,16 +360,18 @@ pub fn kind_of(
         Gives::Kind(kind) => return Ok(kind),
         Gives::OfMetric => {
             let metric = arguments.iter().find_map(|(_, one)| match one {
-                Argument::Metric(metric) => Some(*metric),
+                Argument::Metric(metric, _) => Some(metric),
                 _ => None,
             });
             let aggregate = arguments.iter().find_map(|(_, one)| match one {
                 Argument::Aggregate(aggregate) => Some(*aggregate),
                 _ => None,
             });
-            metric
-                .zip(aggregate)
-                .unwrap_or((&metrics::METRICS[0], Aggregate::Last))
+            // What is missing was reported.
+            let Some(found) = metric.zip(aggregate) else {
+                return Ok(Type::Number);
+            };
+            found
         }
     };
     let grows = matches!(aggregate, Aggregate::Increase | Aggregate::Rate);

@@ -23,7 +23,7 @@ mod parse;
 mod token;
 mod value;
 
-pub use argument::{Argument, Moment, Window};
+pub use argument::{Argument, Moment, Window, unknown_metric};
 pub use function::{
     Aggregate, FUNCTIONS, Function, Gives, Id, Param, ParamKind, WINDOWS, function,
 };
@@ -164,6 +164,14 @@ impl Call {
     pub fn argument(&self, name: &str) -> Option<&Argument> {
         let mut all = self.arguments.iter();
         all.find(|(other, _)| *other == name).map(|(_, one)| one)
+    }
+
+    /// A metric in it that is none of netlab's own, and where it stands.
+    pub fn foreign_metric(&self) -> Option<(&str, &Place)> {
+        match self.argument("name")? {
+            Argument::Metric(metric, place) if !metric.is_own => Some((&metric.name, place)),
+            _ => None,
+        }
     }
 
     /// Its selection of nodes, if there is one.

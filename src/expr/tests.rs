@@ -87,10 +87,18 @@ fn names_are_suggested() {
         "persentile",
         "did you mean `percentile`?",
     );
+    // It may be a metric of a node's program: who knows the lab says so.
+    let text = "metric(\"queue_lenght\", max) < 3";
+    let found = parse(text).unwrap();
+    let (name, place) = found.calls()[0].foreign_metric().unwrap();
+    let told = unknown_metric(name, place);
+    assert_eq!(&text[told.place], "\"queue_lenght\"");
+    let help = told.help.unwrap();
+    assert!(help.contains("did you mean `queue_length`?"), "{help}");
     wrong(
-        "metric(\"queue_lenght\", max) < 3",
-        "\"queue_lenght\"",
-        "did you mean `queue_length`?",
+        "metric(\"queue lenght\", max) < 3",
+        "\"queue lenght\"",
+        "in quotes",
     );
     wrong("metric(\"queue_length\", avg) < 3", "avg", "min, mean, max");
     wrong(

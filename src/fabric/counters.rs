@@ -38,6 +38,17 @@ impl Dropped {
         } += packets;
     }
 
+    /// Counts what another has counted.
+    pub fn add(&mut self, other: &Dropped) {
+        self.loss += other.loss;
+        self.down += other.down;
+        self.mtu += other.mtu;
+        self.queue += other.queue;
+        self.no_port += other.no_port;
+        self.device += other.device;
+        self.ttl += other.ttl;
+    }
+
     /// All causes together.
     pub fn total(&self) -> u64 {
         self.loss + self.down + self.mtu + self.queue + self.no_port + self.device + self.ttl

@@ -3,6 +3,7 @@
 use crate::fault::{Effect, Limits};
 use crate::id::{Name, NetworkIndex, NodeIndex};
 use crate::link::{LinkProperties, Trace};
+use crate::metrics::Endpoint;
 use crate::port::PortMapping;
 use crate::units::{BitRate, ByteSize, duration};
 use netlab_protocol::role::{Data, Role};
@@ -321,6 +322,9 @@ pub struct Image {
     /// What has to be so before the node counts as ready; none: its program has been started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<Healthcheck>,
+    /// Where its program tells metrics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<Endpoint>,
 }
 
 /// When a node with an image is ready.

@@ -105,6 +105,7 @@ impl Maker<'_, '_> {
                 command,
                 env,
                 health,
+                metrics,
                 ..
             } => {
                 let words = command.iter().flatten().map(String::len);
@@ -117,6 +118,7 @@ impl Maker<'_, '_> {
                     command: command.clone(),
                     env: env.map(|(k, v)| (k.clone(), v.clone())).collect(),
                     healthcheck: health.map(|tcp| Healthcheck { tcp }),
+                    metrics: metrics.clone(),
                 };
                 Some(vec![Program::Image(image); count])
             }

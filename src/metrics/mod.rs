@@ -4,10 +4,14 @@
 //! Prometheus conventions (base units, `_total`). Owns the rows of values and of requests, too, and
 //! how requests are added up. Must not know who measures or stores.
 
+mod endpoint;
+mod exposition;
 mod rows;
 mod stats;
 mod table;
 
+pub use endpoint::{Endpoint, Named, named};
+pub use exposition::{Page, read_page};
 pub use rows::{LatencyRow, LinkSample, SampleRow};
 pub use stats::Stats;
 pub use table::METRICS;

@@ -178,6 +178,24 @@ pub const METRICS: &[Metric] = &[
         "1",
         "Processes of the node that the kernel killed for its memory limit, since the agent's start.",
     ),
+    container(
+        "scrape_up",
+        MetricKind::Gauge,
+        "1",
+        "Whether the page of metrics in the node could be read: 1, or 0 where its values are missing.",
+    ),
+    container(
+        "scrape_duration_seconds",
+        MetricKind::Gauge,
+        "seconds",
+        "How long that took.",
+    ),
+    container(
+        "scrape_dropped_total",
+        MetricKind::Counter,
+        "1",
+        "Values of such pages that were left out: beyond the bound of series, or not fit for a record.",
+    ),
     host(
         "host_cpu_idle_ratio",
         MetricKind::Gauge,

@@ -106,6 +106,21 @@ impl DroppedPackets {
     }
 }
 
+/// The newest value of one series.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricRow {
+    /// Name of the node; empty for the machine and the agent.
+    pub node: String,
+    /// Its role.
+    pub role: String,
+    /// Name, of the table of metrics or of the node's own.
+    pub metric: String,
+    /// Labels, `key=value` joined by `,`.
+    pub labels: String,
+    /// The value.
+    pub value: f64,
+}
+
 /// Where a fault stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

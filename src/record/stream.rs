@@ -4,7 +4,7 @@
 //! [`Request::Links`] and [`Request::Faults`] are answered by many; behind the answer to [`Request::Capture`] follow bytes. The stream's end without a last reply means that the agent restarted: ask again.
 
 use super::event::{Event, Verdict};
-use super::look::{Captured, FaultRow, LinkRow, PortRow};
+use super::look::{Captured, FaultRow, LinkRow, MetricRow, PortRow};
 use crate::lab::ScheduledFault;
 use crate::port::Protocol;
 use netlab_protocol::latency::{Op, Outcome};
@@ -51,6 +51,8 @@ pub enum Request {
     Follow,
     /// What links carried: [`Reply::Links`], the last of them with `more: false`.
     Links,
+    /// What every node does: [`Reply::Metrics`], the last of them with `more: false`.
+    Metrics,
     /// [`Reply::Capturing`], then no more lines but the bytes of a pcapng file, until the asker says
     /// no more or the file has its size. Or [`Reply::Refused`].
     Capture {
@@ -125,6 +127,13 @@ pub enum Reply {
         rows: Vec<LinkRow>,
         /// What nodes sent that crossed no link: all of them, in the last reply.
         nodes: Vec<PortRow>,
+        /// Whether others follow.
+        more: bool,
+    },
+    /// Some values.
+    Metrics {
+        /// By node.
+        rows: Vec<MetricRow>,
         /// Whether others follow.
         more: bool,
     },

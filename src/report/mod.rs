@@ -5,6 +5,7 @@
 
 mod compare;
 mod diagnosis;
+pub mod exposition;
 mod page;
 mod palette;
 pub mod picture;

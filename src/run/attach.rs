@@ -369,6 +369,7 @@ impl<E: Engine> Follower<'_, E> {
             | Reply::Adopted
             | Reply::Published { .. }
             | Reply::Links { .. }
+            | Reply::Metrics { .. }
             | Reply::Injected { .. }
             | Reply::Failed { .. }
             | Reply::Healed { .. }

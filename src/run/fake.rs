@@ -402,6 +402,7 @@ impl Fake {
             Request::Status => "status",
             Request::Follow => "follow",
             Request::Links => "links",
+            Request::Metrics => "metrics",
             Request::Capture { .. } => "capture",
             Request::Inject(_) => "inject",
             Request::Heal { .. } => "heal",
@@ -419,6 +420,10 @@ impl Fake {
             Request::Links => vec![Reply::Links {
                 rows: Vec::new(),
                 nodes: Vec::new(),
+                more: false,
+            }],
+            Request::Metrics => vec![Reply::Metrics {
+                rows: Vec::new(),
                 more: false,
             }],
             Request::Capture { .. } => vec![Reply::Capturing],

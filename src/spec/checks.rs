@@ -55,7 +55,8 @@ pub struct CheckSpec {
 }
 
 impl Reader<'_> {
-    pub(super) fn checks(&self, value: &Value) -> Vec<CheckSpec> {
+    /// `foreign`: whether a node tells metrics that are none of netlab's own.
+    pub(super) fn checks(&self, value: &Value, foreign: bool) -> Vec<CheckSpec> {
         if let Data::List(_) = value.data {
             let message = "checks are a map, so that each has a name";
             self.report(
@@ -73,10 +74,11 @@ impl Reader<'_> {
             self.bad(value.span, message);
             return Vec::new();
         }
-        entries.into_iter().filter_map(|e| self.check(e)).collect()
+        let checks = entries.into_iter().map(|e| self.check(e, foreign));
+        checks.flatten().collect()
     }
 
-    fn check(&self, entry: &Entry) -> Option<CheckSpec> {
+    fn check(&self, entry: &Entry, foreign: bool) -> Option<CheckSpec> {
         let name = self.check_name(&entry.key);
         let (expect, abort) = match &entry.value.data {
             Data::Map(_) => {
@@ -97,6 +99,17 @@ impl Reader<'_> {
                 return None;
             }
         };
+        let calls = expr.calls().into_iter();
+        let unknown = calls.filter_map(|call| call.foreign_metric());
+        let unknown = unknown.filter(|_| !foreign);
+        let unknown: Vec<_> = unknown
+            .map(|(name, at)| expr::unknown_metric(name, at))
+            .collect();
+        if !unknown.is_empty() {
+            let told = |mistake| self.report(self.placed(&expect, mistake));
+            unknown.into_iter().for_each(told);
+            return None;
+        }
         let place = |place: &Place| self.inside(&expect, place);
         let (mut selections, mut faults) = (Vec::new(), Vec::new());
         for call in expr.calls() {

@@ -8,7 +8,7 @@ use super::keys::{Kind, Shape, key};
 use super::reader::Reader;
 use super::source::Spanned;
 use super::template::Templates;
-use super::topology::Topology;
+use super::topology::{NodeSpec, Topology};
 use super::tree::{Data, Entry, Value};
 use super::{checks, links, networks, params, properties, roles, scenario, shape};
 use std::time::Duration;
@@ -254,9 +254,10 @@ impl Reader<'_> {
             topology.overlay = self.overlay(overlay);
         }
         topology.scenario = fields.entry("scenario").and_then(|s| self.scenario(s));
+        let foreign = topology.nodes.iter().any(NodeSpec::tells_metrics);
         topology.checks = fields
             .get("checks")
-            .map_or_else(Vec::new, |v| self.checks(v));
+            .map_or_else(Vec::new, |v| self.checks(v, foreign));
         topology.traces = self.take_traces();
     }
 

@@ -7,6 +7,7 @@ use super::reader::Reader;
 use super::roles::HEALTHCHECK;
 use super::topology::ProgramSpec;
 use super::tree::{Data, Entry, Value, short};
+use crate::metrics::Endpoint;
 use std::collections::BTreeMap;
 
 impl Reader<'_> {
@@ -20,6 +21,7 @@ impl Reader<'_> {
         let port = self.port(fields);
         let health = fields.entry("healthcheck");
         let health = health.map(|entry| self.healthcheck(entry));
+        let metrics = fields.get("metrics").and_then(|v| self.metrics(v));
         let image = image?;
         let blank = |c: char| c.is_whitespace() || c.is_control();
         if image.value.is_empty() || image.value.len() > 512 || image.value.contains(blank) {
@@ -35,7 +37,29 @@ impl Reader<'_> {
             env,
             port,
             health: health.flatten(),
+            metrics,
         })
+    }
+
+    /// Where the program tells its metrics.
+    fn metrics(&self, value: &Value) -> Option<Endpoint> {
+        let what = "where its metrics are read: `http://:9100/metrics`";
+        let text = self.text(value, what)?;
+        match text.value.parse() {
+            Ok(endpoint) => Some(endpoint),
+            Err(cure) => {
+                let message = format!(
+                    "`{}` is no page of metrics in this node",
+                    short(&text.value)
+                );
+                self.report(
+                    Diagnostic::error("bad-value", message)
+                        .at(value.span, "")
+                        .help(cure),
+                );
+                None
+            }
+        }
     }
 
     /// The TCP port at which the program takes connections when it is ready.

@@ -213,6 +213,11 @@ pub const IMAGE: Shape = Shape {
             Kind::Map(&HEALTHCHECK),
             "What has to be so before it counts as ready; that its program runs unless said.",
         ),
+        key(
+            "metrics",
+            Kind::Text("http://:9100/metrics"),
+            "Where its program tells metrics, read inside the node at each sample.",
+        ),
         PORT_KEY,
         PORTS_KEY,
         LABELS,

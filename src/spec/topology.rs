@@ -10,6 +10,7 @@ use super::source::{Span, Spanned};
 use crate::fault::{Degradation, Kind, Params, Split};
 use crate::id::Name;
 use crate::link::{LinkPatch, LinkProperties, Trace};
+use crate::metrics::Endpoint;
 use crate::port::PortMapping;
 use crate::units::{BitRate, Ratio};
 use netlab_protocol::role::{Data, File, Load, Service};
@@ -166,6 +167,19 @@ impl NodeSpec {
     }
 }
 
+impl NodeSpec {
+    /// Whether its program tells metrics of its own.
+    pub fn tells_metrics(&self) -> bool {
+        matches!(
+            self.program,
+            Some(ProgramSpec::Image {
+                metrics: Some(_),
+                ..
+            })
+        )
+    }
+}
+
 /// `count` of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
@@ -215,6 +229,8 @@ pub enum ProgramSpec {
         port: u16,
         /// The TCP port of its `healthcheck`.
         health: Option<u16>,
+        /// Where it tells its `metrics`.
+        metrics: Option<Endpoint>,
     },
 }
 

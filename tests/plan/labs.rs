@@ -35,6 +35,7 @@ pub fn image(reference: &str) -> Program {
         command: None,
         env: BTreeMap::from([("LEVEL".to_owned(), "1".to_owned())]),
         healthcheck: None,
+        metrics: None,
     })
 }
 

@@ -94,6 +94,7 @@ impl<E: Engine + 'static> Driver<E> {
             self.do_one(action)?;
         }
         self.move_ports(&was);
+        self.reads.end_all();
         self.moves.add(self.core.lab.nodes.len(), &was);
         self.identity.adopt(&adoption.lab, self.moves.epoch());
         watch_devices(&self.fabric, &self.sender, self.moves.epoch())?;

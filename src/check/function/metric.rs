@@ -8,7 +8,7 @@ use crate::id::NodeIndex;
 use std::collections::BTreeMap;
 
 pub fn answer(call: &Call, scope: &Scope<'_>) -> Answer {
-    let (Some(Argument::Metric(metric)), Some(Argument::Aggregate(aggregate))) =
+    let (Some(Argument::Metric(metric, _)), Some(Argument::Aggregate(aggregate))) =
         (call.argument("name"), call.argument("aggregate"))
     else {
         return Answer::nothing("no metric is named");
@@ -16,7 +16,7 @@ pub fn answer(call: &Call, scope: &Scope<'_>) -> Answer {
     let none = || Answer::Nothing(format!("no node told `{}` then", metric.name));
     match aggregate {
         Aggregate::Increase | Aggregate::Rate => {
-            let Some(grown) = growth(scope, metric.name) else {
+            let Some(grown) = growth(scope, &metric.name) else {
                 return none();
             };
             let seconds = scope.seconds();
@@ -32,7 +32,7 @@ pub fn answer(call: &Call, scope: &Scope<'_>) -> Answer {
         }
         Aggregate::Last => {
             let mut last: BTreeMap<(Option<NodeIndex>, &str), f64> = BTreeMap::new();
-            for row in scope.samples(metric.name) {
+            for row in scope.samples(&metric.name) {
                 last.insert((row.node, &row.labels), row.value);
             }
             match last.len() {
@@ -41,7 +41,7 @@ pub fn answer(call: &Call, scope: &Scope<'_>) -> Answer {
             }
         }
         Aggregate::Min | Aggregate::Mean | Aggregate::Max => {
-            let values: Vec<f64> = scope.samples(metric.name).map(|row| row.value).collect();
+            let values: Vec<f64> = scope.samples(&metric.name).map(|row| row.value).collect();
             if values.is_empty() {
                 return none();
             }
