@@ -43,6 +43,7 @@ fn lab() -> Lab {
             command: None,
             env: BTreeMap::new(),
             healthcheck: None,
+            metrics: None,
         }),
     };
     Lab {
