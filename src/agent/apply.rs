@@ -380,7 +380,9 @@ impl Faults {
         let away = self.node_effects(fault).map(|(node, _)| node).find(|node| {
             let is = actual.get(node.at()).copied().unwrap_or(Actual::Unknown);
             let back = is == (Actual::Running { passed: true });
-            self.limit_to_set(*node).is_some() || (self.desired(*node) == Desired::Running && !back)
+            self.limit_to_set(*node).is_some()
+                || self.crashes_for(fault, *node)
+                || (self.desired(*node) == Desired::Running && !back)
         });
         match (away, links) {
             (None, Some(links)) => {

@@ -3,7 +3,7 @@
 //! Owns the pace of each crash-loop: a node is killed at its begin, and again when it has been up for
 //! its time. The count is not written down: another agent begins it anew.
 
-use super::apply::{Faults, after};
+use super::apply::{Faults, Stage, after};
 use super::core::{Action, Core};
 use super::desire::{Actual, Death};
 use super::prove::{Look, Moment};
@@ -49,10 +49,16 @@ pub(super) struct Loops(BTreeMap<(usize, NodeIndex), Loop>);
 impl Faults {
     /// What crash-loops in force make due by now; `begun` is one that begins just now.
     pub fn pace_loops(&mut self, now: u64, actual: &[Actual], begun: Option<usize>) {
-        let in_force = self.wanted().flat_map(|f| {
+        // A crash that was asked for before the heal may still come: it is waited for.
+        let coming = |fault: usize, node: NodeIndex| {
+            let known = self.loops.0.get(&(fault, node));
+            known.is_some_and(|one| one.due && one.crashes > 0)
+        };
+        let in_force = self.list().iter().flat_map(|f| {
+            let healing = f.stage == Stage::Healing;
             let nodes = self.node_effects(f.fault);
             nodes.filter_map(move |(node, effect)| match *effect {
-                NodeEffect::CrashLoop { crashes, uptime } => {
+                NodeEffect::CrashLoop { crashes, uptime } if !healing || coming(f.fault, node) => {
                     let due = begun == Some(f.fault);
                     let next = (!due).then(|| after(now, uptime));
                     let new = Loop {

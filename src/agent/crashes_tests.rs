@@ -94,3 +94,16 @@ fn an_agent_that_died_heals_it_all_the_same() {
     assert_eq!(world.status[0], "running");
     assert!(world.verdict().is_some());
 }
+
+/// A kill takes the engine a while: one that is under way when the heal is due is waited for.
+#[test]
+fn a_heal_waits_for_a_crash_that_is_under_way() {
+    for late in 0..12 {
+        let mut crashing = crash_loop(1, 4, None, 1);
+        crashing.lasts = Some(Duration::from_millis(3_300 + 10 * late));
+        let mut world = playing(vec![crashing]);
+        world.run_for(16.0);
+        assert_eq!(world.status[0], "running");
+        assert_eq!(world.verdict(), Some((Verdict::Passed, vec![])), "{late}");
+    }
+}
