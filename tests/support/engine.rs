@@ -139,6 +139,21 @@ impl Engine {
         }
     }
 
+    /// Kills what lives in these mounts but the keeper: shims of which a killed daemon knew nothing yet.
+    fn kill_rest(&self) {
+        let mounts = |pid: u32| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+        let Some(own) = mounts(self.keeper.id()) else {
+            return;
+        };
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let ids = entries.filter_map(|entry| entry.file_name().to_string_lossy().parse().ok());
+        for id in ids.filter(|id| *id != self.keeper.id()) {
+            if mounts(id).is_some_and(|mounts| mounts == own) {
+                let _ = kill(Pid::from_raw(id.cast_signed()), Signal::SIGKILL);
+            }
+        }
+    }
+
     /// The end of what the daemon wrote.
     pub fn log(&self) -> String {
         let text = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
@@ -158,6 +173,7 @@ impl Drop for Engine {
             let _ = kill(Pid::from_raw(daemon.id().cast_signed()), Signal::SIGTERM);
             let _ = daemon.wait();
         }
+        self.kill_rest();
         let _ = self.keeper.kill();
         let _ = self.keeper.wait();
     }
