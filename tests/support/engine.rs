@@ -142,7 +142,10 @@ impl Engine {
     /// Kills what lives in these mounts but the keeper: shims of which a killed daemon knew nothing yet.
     fn kill_rest(&self) {
         let mounts = |pid: u32| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
-        let Some(own) = mounts(self.keeper.id()) else {
+        let others = [mounts(1), mounts(std::process::id())];
+        // Never those of this machine, whatever became of the keeper.
+        let own = mounts(self.keeper.id()).filter(|own| !others.contains(&Some(own.clone())));
+        let Some(own) = own else {
             return;
         };
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
