@@ -81,6 +81,8 @@ pub(super) struct Faults {
     pub(super) loops: Loops,
     /// Nodes that are to be emptied before their gates open again.
     pub(super) wipes: BTreeSet<NodeIndex>,
+    /// Nodes that are not yet, beside their processes, what the effects want.
+    pub unsettled: BTreeSet<NodeIndex>,
 }
 
 impl Faults {
@@ -100,6 +102,7 @@ impl Faults {
             limited: Limited::new(lab),
             loops: Loops::default(),
             wipes: BTreeSet::new(),
+            unsettled: BTreeSet::new(),
         };
         wiping
             .into_iter()
@@ -242,13 +245,28 @@ impl Faults {
             .iter()
             .filter_map(|e| match e {
                 Effect::Node { node, effect } => Some((*node, effect)),
-                Effect::Links { .. } | Effect::Resolver { .. } | Effect::Abort { .. } => None,
+                _ => None,
             })
     }
 
     fn has_links(&self, fault: usize) -> bool {
         let effects = &self.scheduled[fault].effects;
-        effects.iter().any(|e| !matches!(e, Effect::Node { .. }))
+        effects.iter().any(Effect::is_of_network)
+    }
+
+    /// Whether it does nothing but to the network.
+    fn is_of_network(&self, fault: usize) -> bool {
+        let effects = &self.scheduled[fault].effects;
+        effects.iter().all(Effect::is_of_network)
+    }
+
+    /// A node of it that is not yet, beside its processes, what the effects want.
+    fn unsettled(&self, fault: usize) -> Option<NodeIndex> {
+        let mut effects = self.scheduled[fault].effects.iter();
+        effects.find_map(|effect| match effect {
+            Effect::Program { node, .. } if self.unsettled.contains(node) => Some(*node),
+            _ => None,
+        })
     }
 
     /// Begins a fault: its effects are wanted from now on. Nothing happens when it is in force.
@@ -340,8 +358,11 @@ impl Faults {
         let missing = self.missing(fault, actual);
         let mut moved = false;
         if let (None, Some(links)) = (missing, links) {
-            let only_links = self.node_effects(fault).next().is_none();
-            let at = if only_links { links } else { now };
+            let at = if self.is_of_network(fault) {
+                links
+            } else {
+                now
+            };
             seen.push(Seen::Began {
                 fault,
                 at,
@@ -376,7 +397,6 @@ impl Faults {
             links,
             ..
         } = self.list[at];
-        let only_links = self.node_effects(fault).next().is_none();
         let away = self.node_effects(fault).map(|(node, _)| node).find(|node| {
             let is = actual.get(node.at()).copied().unwrap_or(Actual::Unknown);
             let back = is == (Actual::Running { passed: true });
@@ -384,9 +404,14 @@ impl Faults {
                 || self.crashes_for(fault, *node)
                 || (self.desired(*node) == Desired::Running && !back)
         });
+        let away = away.or_else(|| self.unsettled(fault));
         match (away, links) {
             (None, Some(links)) => {
-                let at = if only_links { links } else { now };
+                let at = if self.is_of_network(fault) {
+                    links
+                } else {
+                    now
+                };
                 seen.push(Seen::Healed { fault, at });
             }
             _ if now < deadline => return,
@@ -417,7 +442,8 @@ impl Faults {
             };
             (!holds).then_some(node)
         };
-        self.node_effects(fault).find_map(unseen)
+        let unseen = self.node_effects(fault).find_map(unseen);
+        unseen.or_else(|| self.unsettled(fault))
     }
 
     fn heals_itself(&self, fault: usize) -> bool {

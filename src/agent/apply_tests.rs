@@ -29,6 +29,7 @@ fn in_force(scheduled: Vec<ScheduledFault>) -> Faults {
         limited: Limited::default(),
         loops: Loops::default(),
         wipes: BTreeSet::new(),
+        unsettled: BTreeSet::new(),
     }
 }
 

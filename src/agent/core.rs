@@ -8,6 +8,7 @@ use super::abort::Watched;
 use super::apply::Faults;
 use super::by_hand::Hand;
 use super::compare::{Memory, Stand};
+use super::conduct::Conduct;
 use super::desire::Operation;
 use super::links::Links;
 use super::live::Live;
@@ -64,6 +65,12 @@ pub(super) enum Input {
     Ready { conn: Conn },
     /// It reports.
     Report { conn: Conn, report: Report },
+    /// It does as it was told, having spoilt so many answers.
+    Behaves {
+        conn: Conn,
+        number: u64,
+        spoilt: u64,
+    },
     /// It has a problem.
     Problem { conn: Conn, text: String },
     /// Its connection is over; `why`: it misbehaved.
@@ -191,7 +198,7 @@ pub(super) enum Action {
         fault: usize,
         links: Vec<(NodeIndex, NodeIndex)>,
     },
-    /// Look at nodes and links; answered by [`Input::Looked`].
+    /// Look at nodes and links, and ask programs; answered by [`Input::Looked`].
     Look(Look),
     /// Look at the whole lab; answered by [`Input::Stood`].
     Stand,
@@ -284,6 +291,7 @@ pub(super) struct Core {
     pub(super) live: Live,
     pub(super) links: Links,
     pub(super) names: Names,
+    pub(super) conduct: Conduct,
     pub(super) actions: VecDeque<Action>,
     pub(super) serial: u64,
     pub(super) published: Vec<Published>,
@@ -312,6 +320,7 @@ impl Input {
             Input::Hello { .. }
             | Input::Ready { .. }
             | Input::Report { .. }
+            | Input::Behaves { .. }
             | Input::Problem { .. }
             | Input::ConnClosed { .. }
             | Input::LinksHold { .. }
@@ -352,6 +361,7 @@ impl Core {
             live: Live::default(),
             links: Links::default(),
             names: Names::default(),
+            conduct: Conduct::default(),
             actions: VecDeque::new(),
             serial: 0,
             published: Vec::new(),
@@ -388,6 +398,11 @@ impl Core {
             } => self.hello(conn, netns, protocol),
             Input::Ready { conn } => self.node_ready(now, conn),
             Input::Report { conn, report } => self.reported(now, conn, report),
+            Input::Behaves {
+                conn,
+                number,
+                spoilt,
+            } => self.behaves(conn, number, spoilt),
             Input::Problem { conn, text } => self.problem(now, conn, &text),
             Input::ConnClosed { conn, why } => self.conn_closed(now, conn, why),
             Input::Died {

@@ -166,6 +166,7 @@ impl Core {
             moment,
             nodes: vec![node],
             links: Vec::new(),
+            questions: Vec::new(),
         }));
     }
 }

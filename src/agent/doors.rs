@@ -179,6 +179,11 @@ impl<E: Engine + 'static> Doors<E> {
                     let input = match serde_json::from_str(&line) {
                         Ok(ToAgent::Ready) => Input::Ready { conn },
                         Ok(ToAgent::Report(report)) => Input::Report { conn, report },
+                        Ok(ToAgent::Behaves { number, spoilt }) => Input::Behaves {
+                            conn,
+                            number,
+                            spoilt,
+                        },
                         Ok(ToAgent::Problem { text }) => Input::Problem { conn, text },
                         Ok(ToAgent::Hello { .. }) => return Some("it says hello twice".into()),
                         Err(error) => return Some(format!("its line is not understood: {error}")),

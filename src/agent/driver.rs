@@ -443,7 +443,9 @@ impl<E: Engine + 'static> Driver<E> {
                 }
             }
             Action::DropKnock { knock } => drop(self.knocks.remove(&knock)),
-            Action::Send { conn, message } => self.tell_program(conn, message),
+            Action::Send { conn, message } => {
+                self.tell_program(conn, self.sabotage.program(message));
+            }
             Action::Close { conn } => drop(self.programs.remove(&conn)),
             Action::Network { links, resolver } => {
                 let links = self.sabotage.links(links, &self.core.lab);

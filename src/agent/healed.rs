@@ -36,7 +36,12 @@ pub(super) fn judge(
 ) -> Option<Result<Healed, String>> {
     let after = case.seen.get(&Moment::After)?;
     let last = Last { case, after, name };
-    let findings = [last.links(), last.answers(), last.nodes(effects)];
+    let findings = [
+        last.links(),
+        last.answers(),
+        last.programs(),
+        last.nodes(effects),
+    ];
     let findings: Result<Vec<Finding>, String> = findings.into_iter().collect();
     let findings = match findings {
         Err(remains) => return Some(Err(remains)),
@@ -133,6 +138,25 @@ impl Last<'_> {
         Ok((!asking.is_empty()).then_some(text))
     }
 
+    /// Whether each program that misbehaved answers rightly, where no other fault is in the way.
+    fn programs(&self) -> Result<Finding, String> {
+        let mut right = Vec::new();
+        for (node, replies) in &self.after.sight.replies {
+            let (name, wrong) = ((self.name)(*node), replies.corrupt + replies.stale);
+            match replies.right {
+                _ if wrong > 0 => {
+                    let asked = replies.asked;
+                    return Err(format!("{wrong} of {asked} answers of `{name}` are wrong"));
+                }
+                0 => return Err(format!("`{name}` does not answer")),
+                _ => right.push(*node),
+            }
+        }
+        let programs = &self.case.programs;
+        let text = (!right.is_empty()).then(|| format!("{} answers rightly", self.those(&right)));
+        Ok((!programs.is_empty()).then_some(text))
+    }
+
     /// Whether each node that was lost or frozen is at work, where no other fault keeps it from it.
     fn nodes(&self, effects: &[Effect]) -> Result<Finding, String> {
         let (mut any, mut back) = (false, Vec::new());
@@ -148,7 +172,9 @@ impl Last<'_> {
                     continue;
                 }
                 Proof::Silent(_) | Proof::Changed(_) | Proof::Flapping(_) => continue,
-                Proof::Answered(_) | Proof::Reset(_) | Proof::Emptied(_) => continue,
+                Proof::Answered(_) | Proof::Reset(_) | Proof::Emptied(_) | Proof::Spoilt(..) => {
+                    continue;
+                }
             };
             any = true;
             let Some((sight, Desired::Running)) = self.node(self.after, node) else {

@@ -3,6 +3,7 @@
 //! Owns the rules of evidence. A fault is proven when every effect was seen at its begin and at its
 //! end; *masked* when another one hides all of it; anything else makes the run inconclusive.
 
+mod answers;
 mod crashes;
 mod limits;
 mod wipes;
@@ -55,6 +56,7 @@ pub(super) fn judge(
             Proof::Crashing(node, crashes) => court.crashing(node, crashes)?,
             Proof::Emptied(node) => court.emptied(node)?,
             Proof::Limited(node) => court.limited(node)?,
+            Proof::Spoilt(node, wrong) => court.spoilt(node, wrong)?,
         };
         visible |= seen;
         said.extend(text);

@@ -84,6 +84,7 @@ impl Story {
                     of: vec![NodeIndex(0)],
                     links: vec![witness(declared, 5, 0)],
                     manners: Default::default(),
+                    replies: Vec::new(),
                 },
                 links: vec![Expected {
                     now: declared,
@@ -92,6 +93,7 @@ impl Story {
                 nodes: vec![without],
                 limits: vec![(self.limits, Limits::default())],
                 manners: Default::default(),
+                programs: Vec::new(),
             },
         );
         self

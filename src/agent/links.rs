@@ -99,7 +99,7 @@ fn in_force(faults: &Faults, now: u64) -> (Vec<(usize, usize)>, Option<u64>) {
             let (holds, until) = match effect {
                 Effect::Links { effect, .. } => effect.phase(since),
                 Effect::Resolver { .. } | Effect::Abort { .. } => (true, None),
-                Effect::Node { .. } => continue,
+                Effect::Program { .. } | Effect::Node { .. } => continue,
             };
             if holds {
                 holding.push((f.fault, at));

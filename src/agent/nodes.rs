@@ -181,6 +181,7 @@ impl Core {
         if let Some(before) = self.state.members[node.at()].conn.replace(conn) {
             self.act(Action::Close { conn: before });
         }
+        self.greet_conduct(node, conn);
         self.configure(node, conn, role);
     }
 

@@ -176,6 +176,7 @@ impl Core {
             self.close(now, Closing::Ended);
         }
         self.fold_links(now);
+        self.keep_conduct();
         self.observe(now);
         self.finish_when_done(now);
     }
@@ -183,6 +184,7 @@ impl Core {
     /// Without a run there are faults by hand only; who waits for their end has it.
     fn idle(&mut self, now: u64) {
         self.fold_links(now);
+        self.keep_conduct();
         self.observe(now);
         if !self.faults.list().is_empty() {
             return;

@@ -4,18 +4,36 @@
 //! out, what follows from it `judge`'s.
 
 use super::apply::{InForce, Stage};
+use super::conduct;
 use super::core::{Action, Core};
 use super::desire::{Desired, desired};
 use super::judge::{self, Judged};
 use super::names::manners;
 use super::process::{NodeSight, Process};
+use super::replies::{Questions, Replies};
 use super::wipes::Emptied;
 use crate::fabric::{LinkWitness, Place, ResolverManner};
 use crate::fault::{Effect, Folded, Limits, Proof};
 use crate::id::NodeIndex;
 use crate::record::event::What;
+use netlab_protocol::conduct::{How, Misbehaviour};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+/// Questions to a program that is to answer rightly, and how long for: its node may have little of the
+/// processor.
+const FEW: u32 = 8;
+const RIGHT_WITHIN: Duration = Duration::from_secs(2);
+/// A fault waits no longer than this to begin.
+const RIGHT_BEFORE: Duration = Duration::from_millis(500);
+/// Most questions to one that answers a share of them otherwise.
+const MOST_QUESTIONS: u32 = 256;
+/// With so small a chance not one of them is.
+const UNLUCKY: f64 = 1e-6;
+/// Who has not answered by then is silent.
+const SILENT: Duration = Duration::from_millis(600);
+/// Nobody waits longer than this for a late answer.
+const LATEST: Duration = Duration::from_millis(1500);
 /// Links of one fault that are looked at; of more, evenly chosen ones.
 const MOST_LINKS: usize = 256;
 
@@ -47,6 +65,8 @@ pub(super) struct Look {
     pub nodes: Vec<NodeIndex>,
     /// Which links.
     pub links: Vec<Place>,
+    /// Whose programs to ask.
+    pub questions: Vec<(NodeIndex, Questions)>,
 }
 
 /// What was seen, in the order of the [`Look`].
@@ -64,6 +84,8 @@ pub(super) struct Sight {
     pub links: Vec<LinkWitness>,
     /// Nodes that the resolver does not answer as usual.
     pub manners: Manners,
+    /// How programs answered.
+    pub replies: Vec<(NodeIndex, Replies)>,
 }
 
 /// How the resolver answers nodes, but for those that it answers as usual.
@@ -101,6 +123,19 @@ pub(super) struct Seen {
     pub limits: Vec<(Limits, Limits)>,
     /// How nodes should have been answered, and how without this fault.
     pub manners: (Manners, Manners),
+    /// What programs should have done wrong without this fault, and how much they had.
+    pub programs: Vec<Program>,
+}
+
+/// What a program should do.
+#[derive(Clone, Debug)]
+pub(super) struct Program {
+    /// Whose.
+    pub node: NodeIndex,
+    /// What it should do wrong without the fault.
+    pub without: Vec<Misbehaviour>,
+    /// Answers that it had spoilt, where it has said so.
+    pub spoilt: Option<u64>,
 }
 
 /// What is known of one fault.
@@ -110,6 +145,8 @@ pub(super) struct Case {
     pub nodes: Vec<NodeIndex>,
     /// The nodes that it has answered otherwise.
     pub asking: Vec<NodeIndex>,
+    /// The nodes whose programs it has answer otherwise.
+    pub programs: Vec<NodeIndex>,
     /// Links that it does something to, by place; not more than are looked at.
     pub links: Vec<Place>,
     /// How many there are in all.
@@ -142,6 +179,7 @@ struct Asked {
     nodes: Vec<Desired>,
     limits: Vec<(Limits, Limits)>,
     manners: (Manners, Manners),
+    programs: Vec<Program>,
 }
 
 /// All cases that are open.
@@ -151,6 +189,13 @@ pub(super) struct Proofs {
 }
 
 impl Proofs {
+    /// Whether a fault must not begin yet, because nobody has seen what is without it.
+    pub fn looks_first(&self, fault: usize) -> bool {
+        let case = self.cases.get(&fault);
+        let mut asked = case.into_iter().flat_map(|case| &case.asked);
+        asked.any(|asked| asked.moment == Moment::Before)
+    }
+
     /// Whether something was asked for and not yet seen.
     pub fn are_waiting(&self) -> bool {
         self.cases.values().any(|case| !case.asked.is_empty())
@@ -180,6 +225,7 @@ impl Core {
     fn case_of(&self, fault: usize) -> Case {
         let effects = &self.faults.get(fault).effects;
         let (mut nodes, mut asking) = (Vec::new(), Vec::new());
+        let mut programs: Vec<NodeIndex> = Vec::new();
         let mut pairs = BTreeSet::new();
         for effect in effects {
             match effect.proof() {
@@ -193,6 +239,11 @@ impl Core {
                 | Proof::Anew(node)
                 | Proof::Crashing(node, _)
                 | Proof::Limited(node) => nodes.push(node),
+                Proof::Spoilt(node, _) if programs.last() == Some(&node) => {}
+                Proof::Spoilt(node, _) => {
+                    nodes.push(node);
+                    programs.push(node);
+                }
             }
         }
         let lab = &self.lab;
@@ -206,6 +257,7 @@ impl Core {
         Case {
             nodes,
             asking,
+            programs,
             all_links: all.len(),
             links: all.into_iter().step_by(stride).collect(),
             ..Case::default()
@@ -303,6 +355,20 @@ impl Core {
         let all = holding.clone().map(held).map(|(_, effect)| effect);
         let but = holding.map(held).filter(|(f, _)| *f != fault);
         let manners = (manners(all), manners(but.map(|(_, effect)| effect)));
+        let program = |node: &NodeIndex| Program {
+            node: *node,
+            without: conduct::wrong(effects(), *node),
+            spoilt: self.conduct.spoilt(*node),
+        };
+        let programs: Vec<Program> = case.programs.iter().map(program).collect();
+        let mine = &self.faults.get(fault).effects;
+        let questions = programs.iter().filter_map(|program| {
+            let runs = self.faults.desired(program.node) == Desired::Running;
+            let wrong = conduct::wrong(mine, program.node);
+            let questions = questions(moment, &wrong, &program.without)?;
+            runs.then_some((program.node, questions))
+        });
+        let questions: Vec<_> = questions.collect();
         let names = others().filter(beside);
         let names: Vec<String> = names.map(|f| self.faults.label(f.fault)).collect();
         if let Some(case) = self.proofs.cases.get_mut(&fault) {
@@ -316,6 +382,7 @@ impl Core {
                 nodes: without,
                 limits,
                 manners,
+                programs,
             });
         }
         self.act(Action::Look(Look {
@@ -323,6 +390,7 @@ impl Core {
             moment,
             nodes,
             links,
+            questions,
         }));
     }
 
@@ -366,9 +434,11 @@ impl Core {
             nodes: asked.nodes,
             limits: asked.limits,
             manners: asked.manners,
+            programs: asked.programs,
         };
         case.seen.insert(moment, seen);
-        if moment != Moment::After {
+        // Programs are asked beside everything else: the last answer may come before the one before.
+        if !case.asked.is_empty() || !case.seen.contains_key(&Moment::After) {
             return;
         }
         if let Some(case) = self.proofs.cases.remove(&fault) {
@@ -410,6 +480,45 @@ impl Core {
     }
 }
 
+/// What to ask a program at a moment in the life of a fault that makes it do `wrong`; `without` it, it
+/// does what other faults say.
+fn questions(
+    moment: Moment,
+    wrong: &[Misbehaviour],
+    without: &[Misbehaviour],
+) -> Option<Questions> {
+    match moment {
+        // What another fault does to answers is no evidence.
+        Moment::Before => without.is_empty().then_some(Questions {
+            tries: FEW,
+            patience: RIGHT_BEFORE,
+            late: RIGHT_BEFORE,
+        }),
+        Moment::After => without.is_empty().then_some(Questions {
+            tries: FEW,
+            patience: RIGHT_WITHIN,
+            late: RIGHT_WITHIN,
+        }),
+        // A heal waits for nobody: what was spoilt until then is counted by the program itself.
+        Moment::Ending | Moment::Crashed | Moment::Started => None,
+        Moment::Begun => {
+            let late: Duration = wrong.iter().map(|wrong| wrong.delay).sum();
+            let share = wrong.iter().map(|wrong| wrong.share).fold(1.0, f64::min);
+            let needed = UNLUCKY.ln() / (1.0 - share).max(UNLUCKY).ln();
+            let withheld = wrong.iter().any(|wrong| wrong.how == How::Withhold);
+            let patience = match withheld {
+                true => SILENT,
+                false => (late + SILENT).min(LATEST),
+            };
+            Some(Questions {
+                tries: (needed.ceil() as u32).clamp(FEW, MOST_QUESTIONS),
+                patience,
+                late: late.min(LATEST),
+            })
+        }
+    }
+}
+
 /// Whether an effect is on a link or node of the case.
 fn on_the_same(effect: &Effect, case: &Case) -> bool {
     match effect {
@@ -419,6 +528,6 @@ fn on_the_same(effect: &Effect, case: &Case) -> bool {
         }
         Effect::Resolver { nodes, .. } => nodes.iter().any(|node| case.asking.contains(node)),
         Effect::Abort { .. } => false,
-        Effect::Node { node, .. } => case.nodes.contains(node),
+        Effect::Program { node, .. } | Effect::Node { node, .. } => case.nodes.contains(node),
     }
 }

@@ -7,6 +7,7 @@ use super::desire::Operation;
 use super::position::{self, Position};
 use super::process::{NodeSight, Process};
 use super::prove::{Look, Sight};
+use super::replies::{Questions, Replies};
 use super::wipes::Emptied;
 use crate::fabric::{
     DelaySnapshot, Dropped, LinkChange, LinkWitness, Place, ResolverChange, ResolverManner, TRIED,
@@ -20,6 +21,7 @@ use crate::link::LinkProperties;
 use crate::port::Protocol;
 use crate::record::event::{Event, Verdict, What};
 use crate::record::stream::{Published, Reply, Request};
+use netlab_protocol::conduct::Misbehaviour;
 use netlab_protocol::control::{Report, ToNode};
 use netlab_protocol::role::{Data, Role, Server, Service};
 use std::collections::{BTreeMap, BTreeSet};
@@ -163,6 +165,8 @@ pub(super) struct World {
     pub links: BTreeMap<Place, LinkChange>,
     /// How nodes are answered, as the fabric was told.
     pub manners: BTreeMap<NodeIndex, ResolverManner>,
+    /// What programs were told to do wrong, by connection.
+    pub told: BTreeMap<u64, Vec<Misbehaviour>>,
     /// Whether everything seems to stand still.
     pub frozen: bool,
     /// Whether a port that the lab publishes is taken.
@@ -196,6 +200,7 @@ impl World {
             listening: true,
             links: BTreeMap::new(),
             manners: BTreeMap::new(),
+            told: BTreeMap::new(),
             frozen: false,
             taken: false,
         };
@@ -358,6 +363,18 @@ impl World {
                 message: ToNode::Go { run, at },
                 ..
             } => self.go = Some((run, at)),
+            Action::Send {
+                conn,
+                message: ToNode::Behave { number, wrong },
+            } => {
+                self.told.insert(conn, wrong);
+                let behaves = Input::Behaves {
+                    conn,
+                    number,
+                    spoilt: 0,
+                };
+                self.input(1, behaves);
+            }
             Action::Send { .. } => self.go = None,
             Action::Close { conn } => {
                 for held in &mut self.conn {
@@ -447,6 +464,23 @@ impl World {
         all.filter(|(_, manner)| *manner != ResolverManner::default())
     }
 
+    /// All answers are corrupt, or none is.
+    fn answer(&self, (node, questions): &(NodeIndex, Questions)) -> (NodeIndex, Replies) {
+        let asked = questions.tries;
+        let wrong = self.conn[node.at()].and_then(|conn| self.told.get(&conn));
+        let corrupt = match wrong {
+            Some(wrong) if !wrong.is_empty() => asked,
+            _ => 0,
+        };
+        let replies = Replies {
+            asked,
+            corrupt,
+            right: asked - corrupt,
+            ..Replies::default()
+        };
+        (*node, replies)
+    }
+
     fn look(&mut self, look: Look) {
         let link = |place: &Place| {
             let told = self.links.get(place);
@@ -471,6 +505,7 @@ impl World {
             of: look.nodes.clone(),
             links: look.links.iter().map(link).collect(),
             manners: self.unusual().collect(),
+            replies: look.questions.iter().map(|q| self.answer(q)).collect(),
         };
         self.core.handle(self.now, Input::Looked(sight));
     }

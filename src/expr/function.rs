@@ -284,7 +284,7 @@ pub const FUNCTIONS: &[Function] = &[
         "errors",
         &[NODES, optional("outcome", ParamKind::Outcome), OP],
         Type::Number,
-        "Requests that failed, or those that ended so: busy, timeout, refused, reset, …",
+        "Requests that failed, or those that ended so: busy, timeout, refused, reset, corrupt, …",
     ),
     of_requests(
         Id::Latency,

@@ -6,6 +6,7 @@ use super::{Limits, ResolverEffect};
 use crate::id::NodeIndex;
 use crate::link::{LinkPatch, LinkProperties, Steps};
 use crate::units;
+use netlab_protocol::conduct::Misbehaviour;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -27,6 +28,13 @@ pub enum Effect {
         /// What about them.
         effect: ResolverEffect,
     },
+    /// A node's program answers otherwise than it should; folds, too: all of a node's at once.
+    Program {
+        /// Which node.
+        node: NodeIndex,
+        /// What is wrong.
+        effect: Misbehaviour,
+    },
     /// The TCP connections that cross links now are aborted; over at once.
     Abort {
         /// Which ordered pairs.
@@ -47,7 +55,7 @@ impl Effect {
         match self {
             Effect::Links { pairs, .. } | Effect::Abort { pairs } => pairs.each_node(each),
             Effect::Resolver { nodes, .. } => nodes.iter_mut().for_each(each),
-            Effect::Node { node, .. } => each(node),
+            Effect::Program { node, .. } | Effect::Node { node, .. } => each(node),
         }
     }
 }
@@ -81,6 +89,16 @@ pub enum Pairs {
         /// So many places away is still near.
         reach: usize,
     },
+}
+
+impl Effect {
+    /// Whether it is about what the fabric does.
+    pub fn is_of_network(&self) -> bool {
+        match self {
+            Effect::Links { .. } | Effect::Resolver { .. } | Effect::Abort { .. } => true,
+            Effect::Program { .. } | Effect::Node { .. } => false,
+        }
+    }
 }
 
 impl Pairs {

@@ -70,7 +70,7 @@ pub fn is_down<'e>(
 ) -> bool {
     effects.into_iter().any(|effect| match effect {
         Effect::Links { pairs, effect } => *effect == LinkEffect::Down && pairs.contains(from, to),
-        Effect::Resolver { .. } | Effect::Abort { .. } | Effect::Node { .. } => false,
+        _ => false,
     })
 }
 

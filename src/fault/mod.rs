@@ -13,6 +13,7 @@ mod flap;
 mod fold;
 mod kill;
 mod limits;
+mod misbehave;
 mod mtu_blackhole;
 mod partition;
 mod pause;
@@ -52,6 +53,7 @@ pub const KINDS: &[Kind] = &[
     mtu_blackhole::KIND,
     tcp_reset::KIND,
     dns::KIND,
+    misbehave::KIND,
 ];
 
 /// The loss of a node.

@@ -5,6 +5,7 @@
 
 use super::{Effect, LinkEffect, NodeEffect, Pairs};
 use crate::id::NodeIndex;
+use netlab_protocol::conduct::Misbehaviour;
 
 /// What is to be seen of an effect.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,6 +25,8 @@ pub enum Proof<'e> {
     Gone(NodeIndex),
     /// The node's processes stand still, and are the same when it has healed.
     Frozen(NodeIndex),
+    /// The node's program answers wrongly whoever asks it, and rightly when it has healed.
+    Spoilt(NodeIndex, &'e Misbehaviour),
     /// Another first process runs afterwards.
     Anew(NodeIndex),
     /// At each crash its first process is gone, and after each start there is another.
@@ -49,6 +52,7 @@ impl Proof<'_> {
             Proof::Crashing(..) => "the first process of each node goes again and again",
             Proof::Emptied(_) => "nothing is on the volume of each node when it comes back",
             Proof::Limited(_) => "the cgroup of each node has the limits",
+            Proof::Spoilt(..) => "who asks each node is answered wrongly, late or never",
         }
     }
 }
@@ -64,6 +68,7 @@ impl Effect {
             },
             Effect::Resolver { nodes, .. } => Proof::Answered(nodes),
             Effect::Abort { pairs } => Proof::Reset(pairs),
+            Effect::Program { node, effect } => Proof::Spoilt(*node, effect),
             Effect::Node { node, effect } => match effect {
                 NodeEffect::Kill { .. } | NodeEffect::Stop { .. } => Proof::Gone(*node),
                 NodeEffect::Pause => Proof::Frozen(*node),

@@ -6,6 +6,7 @@ use super::roster::Roster;
 use super::schedule::Once;
 use super::targets::Place;
 use crate::fault::Effect;
+use crate::id::NodeIndex;
 use crate::spec::defaults::MAX_OCCURRENCES;
 use crate::spec::{Diagnostic, FaultSpec, ScenarioSpec, TargetSpec};
 use std::time::Duration;
@@ -86,6 +87,7 @@ pub(super) fn resolve(
     let (target, text) = place.target(spec, reports)?;
     let effects = (fault.kind.0.effects)(&target, &fault.params);
     spares_the_host(roster, fault, &effects, reports)?;
+    answers_others(roster, fault, &effects, reports)?;
     let possible = place.judge(spec, fault.name.span, &effects, links, reports);
     possible.then_some(())?;
     Some(ScheduledFault {
@@ -97,6 +99,50 @@ pub(super) fn resolve(
         lasts: None,
         effects,
     })
+}
+
+/// Reports a fault that would make a node misbehave that answers nobody, or is not netlab's own.
+fn answers_others(
+    roster: &Roster<'_>,
+    fault: &FaultSpec,
+    effects: &[Effect],
+    reports: &mut Vec<Diagnostic>,
+) -> Option<()> {
+    let role = |node: NodeIndex| roster.members[node.at()].spec.role;
+    let unable = |effect: &Effect| match effect {
+        Effect::Program { node, .. } if !matches!(role(*node), Some("server" | "peer")) => {
+            Some(*node)
+        }
+        _ => None,
+    };
+    let Some(node) = effects.iter().find_map(unable) else {
+        let nothing =
+            |e: &Effect| matches!(e, Effect::Program { effect, .. } if effect.share <= 0.0);
+        if effects.iter().any(nothing) {
+            let name = &fault.name.value;
+            let message = format!("`{name}` changes nothing: its `share` is 0%");
+            let report = Diagnostic::error("bad-value", message).at(fault.name.span, "");
+            reports.push(report.help("say of how many answers: `share: 30%`"));
+            return None;
+        }
+        return Some(());
+    };
+    let (kind, name) = (fault.kind.0.name, &roster.members[node.at()].name);
+    let (why, help) = match role(node) {
+        Some("client") => ("a client answers nobody", "name servers or peers"),
+        Some("host") => ("`host` is the engine's host", "name servers or peers"),
+        _ => (
+            "netlab does not know the program in its image",
+            "name servers or peers of netlab's own; to an image `kill`, `pause` and the links can happen",
+        ),
+    };
+    let message = format!("`{name}` cannot `{kind}`: {why}");
+    let mut report = Diagnostic::error("bad-target", message);
+    if let Some(TargetSpec::Nodes(selection)) = &fault.target {
+        report = report.at(selection.span, "");
+    }
+    reports.push(report.help(help));
+    None
 }
 
 /// Reports a fault that would do something to the engine's host itself.

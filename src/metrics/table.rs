@@ -107,6 +107,13 @@ pub const METRICS: &[Metric] = &[
         "Requests answered, by HTTP status.",
     ),
     metric(
+        "answers_spoilt_total",
+        MetricKind::Counter,
+        "1",
+        &["how"],
+        "Answers that were wrong, late or withheld because a fault said so.",
+    ),
+    metric(
         "requests_forwarded_total",
         MetricKind::Counter,
         "1",

@@ -146,6 +146,17 @@ pub const ROWS: &[Row] = &[
         "resolver",
         UNPROVEN,
     ),
+    Row {
+        nodes: "
+  liar: { role: server }",
+        ..row(
+            "misbehave",
+            "lies",
+            "for: 2s, misbehave: liar",
+            "behave",
+            UNPROVEN,
+        )
+    },
 ];
 
 /// How much each client asks.

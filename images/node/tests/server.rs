@@ -4,8 +4,11 @@
 
 mod support;
 
+use netlab_protocol::conduct::{DIGEST, How, Misbehaviour, VERSION, digest};
+use netlab_protocol::control::{ToAgent, ToNode};
 use netlab_protocol::role::{Data, Role};
 use std::io::Write;
+use std::time::Duration;
 use support::*;
 
 #[test]
@@ -139,6 +142,58 @@ fn acknowledged_writes_outlive_a_killed_process_and_a_torn_record() {
         "{:?}",
         lab.problems
     );
+}
+
+/// `/dev/full` is a log that never takes anything.
+#[test]
+fn a_write_that_cannot_be_kept_is_refused_and_leaves_nothing() {
+    let port = free_port();
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("keys.log");
+    std::os::unix::fs::symlink("/dev/full", &log).unwrap();
+    let mut lab = Lab::started(folder);
+    lab.connected();
+    lab.configure(Role::Server(server(port, service(0, 1, 10), Data::Volume)));
+    assert_eq!(http(port, "PUT", "/keys/a", "x").0, 500);
+    assert_eq!(http(port, "GET", "/keys/a", "").0, 404);
+    std::fs::remove_file(&log).unwrap();
+    assert_eq!(http(port, "PUT", "/keys/a", "x").0, 201);
+    lab.until(|lab, _| !lab.problems.is_empty());
+    assert!(lab.problems[0].starts_with("a write of a could not be kept"));
+}
+
+/// Told before it is configured it never answers rightly; told otherwise it does at once.
+#[test]
+fn it_misbehaves_as_it_is_told() {
+    let port = free_port();
+    let mut lab = Lab::started(tempfile::tempdir().unwrap());
+    lab.connected();
+    let wrong = |how| Misbehaviour {
+        how,
+        share: 1.0,
+        delay: Duration::from_millis(300),
+    };
+    let behave = |lab: &mut Lab, number, wrong: Vec<Misbehaviour>| {
+        lab.tell(&ToNode::Behave { number, wrong });
+        lab.until(|_, told| matches!(told, ToAgent::Behaves { number: n, .. } if *n == number));
+    };
+    behave(&mut lab, 1, vec![wrong(How::Corrupt), wrong(How::Stale)]);
+    lab.configure(Role::Server(server(port, service(0, 1, 10), Data::Memory)));
+    let probe = || {
+        let begin = std::time::Instant::now();
+        let (_, head, body) = http(port, "GET", "/probe", "");
+        let meant = format!("{DIGEST}: {:016x}", digest(body.as_bytes()));
+        let is_new = head.contains(&format!("\r\n{VERSION}: 2"));
+        (head.contains(&meant), is_new, begin.elapsed())
+    };
+    let (fits, is_new, _) = probe();
+    assert!(!fits && !is_new);
+    behave(&mut lab, 2, vec![wrong(How::Slow)]);
+    let (fits, is_new, took) = probe();
+    assert!(fits && is_new && took >= Duration::from_millis(300));
+    behave(&mut lab, 3, Vec::new());
+    let (fits, is_new, _) = probe();
+    assert!(fits && is_new);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! connection breaks (the agent restarted) the node goes on working, connects again, and starts
 //! over with `Hello`; an equal `Configure` and `Go` change nothing.
 
+use crate::conduct::Misbehaviour;
 use crate::latency::{LatencyCount, Op, Outcome};
 use crate::role::Role;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,14 @@ pub enum ToNode {
         run: u32,
         /// `CLOCK_MONOTONIC` of the run's zero, in nanoseconds.
         at: u64,
+    },
+    /// What is to go wrong with answers from now on, instead of what was said before; answered by
+    /// [`ToAgent::Behaves`]. It may come before [`ToNode::Configure`].
+    Behave {
+        /// Names the order.
+        number: u64,
+        /// All that is to go wrong, in the order in which it began.
+        wrong: Vec<Misbehaviour>,
     },
     /// Send no new requests; finish those under way and report them.
     Stop,
@@ -66,6 +75,13 @@ pub enum ToAgent {
     },
     /// Configured and listening.
     Ready,
+    /// The order of this number is in force.
+    Behaves {
+        /// Its number.
+        number: u64,
+        /// Answers that this process has spoilt so far.
+        spoilt: u64,
+    },
     /// What happened since the last report.
     Report(Report),
     /// Something the agent should record, once.

@@ -39,6 +39,8 @@ pub enum Outcome {
     Unreachable,
     /// The name did not resolve.
     Unresolved,
+    /// Answered, but not with what was meant: the body does not fit its digest.
+    Corrupt,
     /// Any other answer or failure.
     Error,
     /// Never sent: the open loop was at its cap of requests in flight.
@@ -62,7 +64,7 @@ impl Op {
 
 impl Outcome {
     /// All, in the order of the file format.
-    pub const ALL: [Outcome; 10] = [
+    pub const ALL: [Outcome; 11] = [
         Outcome::Ok,
         Outcome::Missing,
         Outcome::Busy,
@@ -71,6 +73,7 @@ impl Outcome {
         Outcome::Reset,
         Outcome::Unreachable,
         Outcome::Unresolved,
+        Outcome::Corrupt,
         Outcome::Error,
         Outcome::Dropped,
     ];
@@ -86,6 +89,7 @@ impl Outcome {
             Outcome::Reset => "reset",
             Outcome::Unreachable => "unreachable",
             Outcome::Unresolved => "unresolved",
+            Outcome::Corrupt => "corrupt",
             Outcome::Error => "error",
             Outcome::Dropped => "dropped",
         }

@@ -2,8 +2,9 @@
 //!
 //! Owns the wire types of the two unix sockets in the lab's volume ([`gate`], [`control`]), the
 //! resolved description of a role ([`role`]), the latency buckets ([`latency`]) and counter-based
-//! draws ([`draw`]). Must not know Docker, YAML, clocks, sockets or files.
+//! draws ([`draw`]), and how nodes are told to misbehave ([`conduct`]). Must not know Docker, YAML, clocks, sockets or files.
 
+pub mod conduct;
 pub mod control;
 pub mod draw;
 pub mod duration;

@@ -6,6 +6,7 @@
 use super::Operation;
 use crate::fabric::{LinkChange, ResolverChange, ResolverManner};
 use crate::lab::Lab;
+use netlab_protocol::control::ToNode;
 
 /// What is not done.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +59,17 @@ impl Sabotage {
     /// Whether volumes keep what is to be wiped (`wipe`).
     pub fn keeps(&self) -> bool {
         self.says("wipe")
+    }
+
+    /// Leaves out what is not to be done; `behave`: programs are told to do nothing wrong.
+    pub fn program(&self, message: ToNode) -> ToNode {
+        match message {
+            ToNode::Behave { number, .. } if self.says("behave") => ToNode::Behave {
+                number,
+                wrong: Vec::new(),
+            },
+            message => message,
+        }
     }
 
     /// Whether the engine is not to be asked.

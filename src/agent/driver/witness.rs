@@ -3,12 +3,19 @@
 //! Owns nothing; sees what the kernel and the fabric say, whatever the agent has done. Must not
 //! judge.
 
-use super::{AgentError, Driver, Input, sys};
+use super::{AgentError, Driver, Input, Message, Seat, sys};
 use crate::agent::compare::Stand;
 use crate::agent::process::{self, NodeSight};
 use crate::agent::prove::{Look, Sight};
+use crate::agent::replies::{self, Questions, Replies};
 use crate::engine::Engine;
+use crate::fabric::wire::inside;
 use crate::id::NodeIndex;
+use crate::lab::Program;
+use netlab_protocol::role::{PORT, Role};
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use tokio::task::spawn_blocking;
 
 impl<E: Engine + 'static> Driver<E> {
     pub(super) fn look(&mut self, look: Look) -> Result<(), AgentError> {
@@ -21,9 +28,58 @@ impl<E: Engine + 'static> Driver<E> {
             of: look.nodes.clone(),
             links,
             manners: self.fabric.manners()?.into_iter().collect(),
+            replies: Vec::new(),
         };
-        self.core.handle(sys::now(), Input::Looked(sight));
+        match look.questions.is_empty() {
+            true => self.core.handle(sys::now(), Input::Looked(sight)),
+            false => self.ask_programs(look.questions, sight),
+        }
         Ok(())
+    }
+
+    /// Asks programs how they answer; what was seen is told when that is known.
+    fn ask_programs(&mut self, questions: Vec<(NodeIndex, Questions)>, sight: Sight) {
+        let callers: Vec<_> = questions
+            .into_iter()
+            .map(|(node, questions)| {
+                let place = &self.core.lab.nodes[node.at()];
+                let port = match &place.program {
+                    Program::Role(Role::Server(server)) => server.port,
+                    Program::Role(Role::Peer(peer)) => peer.port,
+                    _ => PORT,
+                };
+                let address = SocketAddr::from((place.addresses().v4, port));
+                let seat = Seat {
+                    epoch: self.moves.epoch(),
+                    node,
+                };
+                let port = &self.ports[node.at()];
+                let caller = self.identity.open(port.pid, seat, port.container.clone());
+                (node, caller, address, questions)
+            })
+            .collect();
+        let inbox = self.sender.clone();
+        spawn_blocking(move || {
+            let mut sight = sight;
+            for (node, caller, address, questions) in callers {
+                // Who cannot be entered is gone: it answers nothing.
+                let none = Replies {
+                    asked: questions.tries,
+                    silent: questions.tries,
+                    ..Replies::default()
+                };
+                let ask = || replies::ask(address, questions);
+                let replies = match caller {
+                    Ok(caller) => match inside(caller.namespace.as_fd(), ask) {
+                        Ok(Ok(replies)) => replies,
+                        _ => none,
+                    },
+                    Err(_) => none,
+                };
+                sight.replies.push((node, replies));
+            }
+            let _ = inbox.blocking_send(Message::Input(Input::Looked(sight))); // the agent may be ending
+        });
     }
 
     pub(super) fn stand(&mut self) -> Result<(), AgentError> {

@@ -173,7 +173,7 @@ fn what(fault: &ScheduledFault, lab: &Lab) -> What {
         .effects
         .iter()
         .flat_map(|effect| match effect {
-            Effect::Node { node, .. } => vec![*node],
+            Effect::Node { node, .. } | Effect::Program { node, .. } => vec![*node],
             Effect::Resolver { nodes, .. } => nodes.clone(),
             Effect::Links { .. } | Effect::Abort { .. } => Vec::new(),
         })
@@ -182,7 +182,7 @@ fn what(fault: &ScheduledFault, lab: &Lab) -> What {
     let hit = |from, to| {
         fault.effects.iter().any(|effect| match effect {
             Effect::Links { pairs, .. } | Effect::Abort { pairs } => pairs.contains(from, to),
-            Effect::Resolver { .. } | Effect::Node { .. } => false,
+            _ => false,
         })
     };
     let pairs = all().flat_map(|from| all().map(move |to| (from, to)));

@@ -166,7 +166,9 @@ fn mark(picture: &mut Picture, occurrences: &[&ScheduledFault]) {
     let mut hits = Hits::default();
     for effect in occurrences.iter().flat_map(|once| &once.effects) {
         match effect {
-            Effect::Node { node, .. } => drop(hits.nodes.insert(node.at(), String::new())),
+            Effect::Node { node, .. } | Effect::Program { node, .. } => {
+                hits.nodes.insert(node.at(), String::new());
+            }
             Effect::Resolver { nodes, .. } => hits.all(nodes, ""),
             Effect::Links { pairs, .. } | Effect::Abort { pairs } => hits.links(pairs),
         }

@@ -2,13 +2,14 @@
 
 use super::node::{Node, Target, add};
 use super::pool::of_hyper;
-use super::{LEFT, REASON, VERSION};
+use super::{LEFT, REASON};
 use crate::role::http::{Answer, Body, Failure, Method, Request};
 use crate::role::route::MAX_VALUE;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderMap};
+use netlab_protocol::conduct::{self, DIGEST, VERSION};
 use std::str::FromStr;
 
 /// Sends `request` to `target` and reads the answer to its end.
@@ -28,7 +29,8 @@ pub async fn exchange(
     add(&node.traffic.sent, length);
     let response = sent.await.map_err(|e| of_hyper(&e))?;
     let (head, body) = response.into_parts();
-    let body = read(node, body, body_wanted).await?;
+    let meant = hexadecimal(&head.headers, DIGEST);
+    let (body, is_corrupt) = read(node, body, body_wanted, meant).await?;
     node.pool.give_back(target.address, connection);
     Ok(Answer {
         status: head.status.as_u16(),
@@ -37,6 +39,8 @@ pub async fn exchange(
             .headers
             .get(REASON)
             .and_then(|word| Failure::parse(word.to_str().ok()?)),
+        digest: meant,
+        is_corrupt,
         body: Body::Bytes(body),
     })
 }
@@ -63,15 +67,24 @@ fn message(
     message.body(Full::new(request.body))
 }
 
-/// Reads a body to its end; keeps it if it is wanted and no larger than a value may be.
-async fn read(node: &Node, mut body: Incoming, is_wanted: bool) -> Result<Bytes, Failure> {
-    let mut kept = Vec::new();
+/// Reads a body to its end; keeps it if it is wanted and no larger than a value may be. Beside it:
+/// whether it is another than is meant.
+async fn read(
+    node: &Node,
+    mut body: Incoming,
+    is_wanted: bool,
+    meant: Option<u64>,
+) -> Result<(Bytes, bool), Failure> {
+    let (mut kept, mut digest) = (Vec::new(), conduct::BASIS);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|e| of_hyper(&e))?;
         let Some(data) = frame.data_ref() else {
             continue;
         };
         add(&node.traffic.received, data.len());
+        if meant.is_some() {
+            digest = conduct::more(digest, data);
+        }
         if is_wanted {
             if kept.len() + data.len() > MAX_VALUE {
                 return Err(Failure::Other);
@@ -79,7 +92,12 @@ async fn read(node: &Node, mut body: Incoming, is_wanted: bool) -> Result<Bytes,
             kept.extend_from_slice(data);
         }
     }
-    Ok(kept.into())
+    Ok((kept.into(), meant.is_some_and(|meant| meant != digest)))
+}
+
+/// A header that holds a hexadecimal number.
+fn hexadecimal(headers: &HeaderMap, name: &str) -> Option<u64> {
+    u64::from_str_radix(headers.get(name)?.to_str().ok()?, 16).ok()
 }
 
 /// A header that holds a number.

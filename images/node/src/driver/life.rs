@@ -9,6 +9,7 @@ use super::volume::Volume;
 use crate::role::Event;
 use crate::role::store::Store;
 use netlab_protocol::PROTOCOL;
+use netlab_protocol::conduct::Misbehaviour;
 use netlab_protocol::control::{Configure, ToAgent, ToNode};
 use netlab_protocol::role::{DATA, Data, Role};
 use std::cell::OnceCell;
@@ -28,6 +29,8 @@ pub struct Life {
     /// The node, once it is started.
     pub node: Rc<OnceCell<Rc<Node>>>,
     configured: Option<Configure>,
+    /// What was said of its conduct before it was started.
+    conduct: Vec<Misbehaviour>,
     go: Option<(u32, u64)>,
 }
 
@@ -63,6 +66,11 @@ impl Life {
                     self.go(run, at);
                     Ok(())
                 }
+                ToNode::Behave { number, wrong } => {
+                    let spoilt = self.behave(wrong);
+                    control.send(&ToAgent::Behaves { number, spoilt }).await?;
+                    Ok(())
+                }
                 ToNode::Stop => {
                     self.tell(Event::Stop);
                     Ok(())
@@ -80,6 +88,16 @@ impl Life {
         if let Some(node) = self.node.get() {
             node.handle(event);
         }
+    }
+
+    /// Returns how many answers were spoilt until now.
+    fn behave(&mut self, wrong: Vec<Misbehaviour>) -> u64 {
+        let Some(node) = self.node.get() else {
+            self.conduct = wrong;
+            return 0;
+        };
+        node.handle(Event::Behave { wrong });
+        node.spoilt()
     }
 
     fn go(&mut self, run: u32, at: u64) {
@@ -100,7 +118,8 @@ impl Life {
         }
         match &self.configured {
             None => {
-                let node = start(&configure, &self.outbox)?;
+                let wrong = std::mem::take(&mut self.conduct);
+                let node = start(&configure, wrong, &self.outbox)?;
                 self.node.get_or_init(|| node);
             }
             Some(before) if *before == configure => {}
@@ -120,7 +139,11 @@ impl Life {
 }
 
 /// Starts what `configure` says.
-fn start(configure: &Configure, outbox: &Rc<Outbox>) -> Result<Rc<Node>, Fatal> {
+fn start(
+    configure: &Configure,
+    wrong: Vec<Misbehaviour>,
+    outbox: &Rc<Outbox>,
+) -> Result<Rc<Node>, Fatal> {
     let (port, data) = match &configure.role {
         Role::Server(role) => (Some(role.port), role.data),
         Role::Peer(role) => (Some(role.port), role.data),
@@ -143,6 +166,8 @@ fn start(configure: &Configure, outbox: &Rc<Outbox>) -> Result<Rc<Node>, Fatal> 
     };
     let node = Node::new(configure, store, volume, Rc::clone(outbox))
         .map_err(|e| format!("the node cannot make a timer: {e}"))?;
+    // Nobody can ask before it is said how to answer.
+    node.handle(Event::Behave { wrong });
     if let Some(port) = port {
         let listener = serve::listen(port)
             .map_err(|e| format!("the node cannot listen on port {port}: {e}"))?;

@@ -26,8 +26,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 use tokio::time::timeout;
 
-/// Header with a key's version.
-const VERSION: &str = "version";
 /// Header with the microseconds that are left to answer a request.
 const LEFT: &str = "netlab-left-us";
 /// Header of a 502: what became of the request farther along its path.

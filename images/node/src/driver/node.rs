@@ -132,14 +132,17 @@ impl Node {
 
     /// Takes an event to the role, and does what it says.
     pub fn handle(self: &Rc<Self>, event: Event) {
-        let mut actions = Vec::new();
-        let timer = {
-            let mut machine = self.machine.borrow_mut();
-            machine.handle(now(), event, &mut actions);
-            machine.next_timer()
-        };
-        for action in actions {
-            self.perform(action);
+        let (mut next, mut timer) = (Some(event), None);
+        while let Some(event) = next.take() {
+            let mut actions = Vec::new();
+            {
+                let mut machine = self.machine.borrow_mut();
+                machine.handle(now(), event, &mut actions);
+                timer = machine.next_timer();
+            }
+            for action in actions {
+                next = self.perform(action).or(next);
+            }
         }
         if let Err(error) = self.alarm.set(timer) {
             self.outbox
@@ -147,22 +150,20 @@ impl Node {
         }
     }
 
-    fn perform(self: &Rc<Self>, action: Action) {
+    /// Does one thing; returns what the role must know of it before anything else.
+    fn perform(self: &Rc<Self>, action: Action) -> Option<Event> {
         match action {
-            Action::Answer { id, answer, record } => {
-                let is_logged = record.is_none_or(|record| self.log(&record));
+            Action::Answer { id, answer } => {
                 let asker = self.asked.borrow_mut().remove(&id);
                 if let Some(asker) = asker {
-                    let answer = if is_logged {
-                        answer
-                    } else {
-                        Answer::status(500)
-                    };
                     // Who asked may have gone at this very moment.
                     drop(asker.send(answer));
                 }
             }
-            Action::Log(record) => drop(self.log(&record)),
+            Action::Log(record) => {
+                let is_kept = self.log(&record);
+                return Some(Event::Logged { is_kept });
+            }
             Action::Send {
                 ticket,
                 to,
@@ -184,6 +185,7 @@ impl Node {
                 }
             }
         }
+        None
     }
 
     async fn send(
@@ -236,6 +238,11 @@ impl Node {
         self.report_every.set(configure.report_every);
         let (seed, role) = (configure.seed, Box::new(configure.role.clone()));
         self.handle(Event::Become { seed, role });
+    }
+
+    /// Answers to others that were spoilt so far.
+    pub fn spoilt(&self) -> u64 {
+        self.machine.borrow().spoilt()
     }
 
     /// A run begins.

@@ -7,7 +7,7 @@
 
 use super::exchange::number;
 use super::node::{Node, add};
-use super::{LEFT, REASON, VERSION};
+use super::{LEFT, REASON};
 use crate::role::content::Content;
 use crate::role::http::{Answer, Body, Method, Request};
 use crate::role::route::MAX_VALUE;
@@ -17,6 +17,7 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use netlab_protocol::conduct::{DIGEST, VERSION};
 use nix::sys::socket::{setsockopt, sockopt::TcpUserTimeout};
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -212,6 +213,11 @@ fn response(node: &Rc<Node>, answer: Answer) -> Response {
         hyper::StatusCode::from_u16(answer.status).unwrap_or(hyper::StatusCode::BAD_GATEWAY);
     if let Some(version) = answer.version {
         response.headers_mut().insert(VERSION, version.into());
+    }
+    if let Some(digest) = answer.digest
+        && let Ok(digest) = HeaderValue::from_str(&format!("{digest:016x}"))
+    {
+        response.headers_mut().insert(DIGEST, digest);
     }
     if let Some(failure) = answer.failure {
         let word = HeaderValue::from_static(failure.as_str());

@@ -3,48 +3,50 @@
 use crate::role::store::{Record, Store, replay};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Its name in the folder of the volume.
 const NAME: &str = "keys.log";
 
-/// An open log.
+/// A log. It is open only while something is read or written: a file open for writing keeps its file
+/// system from being made read-only.
 pub struct Volume {
-    file: File,
+    path: PathBuf,
     /// Length of the whole records.
     whole: u64,
 }
 
 /// What was found in a log.
 pub struct Found {
-    /// The log, open for more.
+    /// The log, for more.
     pub volume: Volume,
     /// What it describes.
     pub store: Store,
-    /// Bytes of a torn record that were cut off its end.
+    /// Bytes of a torn record at its end; they are cut off before anything is written behind them.
     pub torn: u64,
 }
 
 impl Volume {
-    /// Opens the log in `folder`, makes it if there is none, and cuts off a torn end.
+    /// Reads the log in `folder`; there may be none.
     ///
     /// # Errors
     /// Those of the file system.
     pub fn open(folder: &Path) -> io::Result<Found> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(folder.join(NAME))?;
-        let (store, whole) = replay(BufReader::new(&mut file))?;
-        let torn = file.metadata()?.len().saturating_sub(whole);
-        file.set_len(whole)?;
-        file.seek(SeekFrom::Start(whole))?;
+        let path = folder.join(NAME);
+        let (store, whole, length) = match File::open(&path) {
+            Ok(mut file) => {
+                let (store, whole) = replay(BufReader::new(&mut file))?;
+                (store, whole, file.metadata()?.len())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && folder.is_dir() => {
+                (Store::default(), 0, 0)
+            }
+            Err(error) => return Err(error),
+        };
         Ok(Found {
-            volume: Volume { file, whole },
+            volume: Volume { path, whole },
             store,
-            torn,
+            torn: length.saturating_sub(whole),
         })
     }
 
@@ -54,14 +56,23 @@ impl Volume {
     /// Those of writing; the log is then as before.
     pub fn append(&mut self, record: &Record) -> io::Result<()> {
         let bytes = record.encode();
-        match self.file.write_all(&bytes) {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&self.path)?;
+        // What a killed process left behind the whole records.
+        if file.metadata()?.len() > self.whole {
+            file.set_len(self.whole)?;
+        }
+        file.seek(SeekFrom::Start(self.whole))?;
+        match file.write_all(&bytes) {
             Ok(()) => {
                 self.whole += bytes.len() as u64;
                 Ok(())
             }
             Err(error) => {
-                self.file.set_len(self.whole)?;
-                self.file.seek(SeekFrom::Start(self.whole))?;
+                file.set_len(self.whole)?;
                 Err(error)
             }
         }
@@ -79,8 +90,9 @@ mod tests {
         let path = folder.path().join(NAME);
         let mut found = Volume::open(folder.path()).unwrap();
         for value in ["one", "two"] {
-            let record = found.store.put("a", Bytes::from(value)).unwrap();
+            let record = found.store.plan_put("a", Bytes::from(value)).unwrap();
             found.volume.append(&record).unwrap();
+            found.store.apply(record);
         }
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
@@ -88,7 +100,7 @@ mod tests {
         let mut again = Volume::open(folder.path()).unwrap();
         assert!(again.torn > 0);
         assert_eq!(again.store.get("a"), Some((1, Bytes::from("one"))));
-        let record = again.store.put("a", Bytes::from("three")).unwrap();
+        let record = again.store.plan_put("a", Bytes::from("three")).unwrap();
         again.volume.append(&record).unwrap();
 
         let last = Volume::open(folder.path()).unwrap();

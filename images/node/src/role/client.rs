@@ -1,6 +1,6 @@
 //! The role `client`: asks servers for keys, or any web server for a path.
 
-use super::http::{Failure, Method, Request};
+use super::http::{Answer, Failure, Method, Request};
 use super::load::{Asked, Loader, Step};
 use super::question::{Questions, Spread};
 use super::route::key_path;
@@ -65,7 +65,7 @@ impl Machine for Client {
                 ticket: Ticket::Own(id),
                 answer,
             } => {
-                let outcome = outcome(answer.status);
+                let outcome = outcome(&answer);
                 self.loader.answered(now, id, outcome, answer.version);
             }
             Event::Failed {
@@ -85,6 +85,7 @@ impl Machine for Client {
             Event::Stop => self.loader.stop(),
             // A client serves nothing.
             Event::Request { .. } | Event::Gone { .. } | Event::Timer => {}
+            Event::Logged { .. } | Event::Behave { .. } => {}
             Event::Answered { .. } | Event::Failed { .. } => {}
         }
         steps.extend(self.loader.advance(now));
@@ -139,8 +140,9 @@ pub fn request(now: u64, asked: &Asked, load: Option<&Load>, value: &Bytes) -> R
 }
 
 /// What an answer means.
-pub fn outcome(status: u16) -> Outcome {
-    match status {
+pub fn outcome(answer: &Answer) -> Outcome {
+    match answer.status {
+        _ if answer.is_corrupt => Outcome::Corrupt,
         200..=299 => Outcome::Ok,
         404 => Outcome::Missing,
         503 => Outcome::Busy,

@@ -2,6 +2,7 @@
 
 use super::content::Content;
 use bytes::Bytes;
+use netlab_protocol::conduct::digest;
 
 /// What a request wants done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,10 @@ pub struct Answer {
     pub version: Option<u64>,
     /// With 502: what became of the request farther along its path.
     pub failure: Option<Failure>,
+    /// Digest of the body that is meant; none where nobody vouches for it.
+    pub digest: Option<u64>,
+    /// Of an answer that was received: its body is not the one that its digest vouches for.
+    pub is_corrupt: bool,
     /// The body.
     pub body: Body,
 }
@@ -73,13 +78,16 @@ impl Answer {
             status,
             version: None,
             failure: None,
+            digest: None,
+            is_corrupt: false,
             body: Body::Bytes(Bytes::new()),
         }
     }
 
-    /// 200 with a body.
+    /// 200 with a body, and its digest.
     pub fn ok(body: Bytes) -> Answer {
         Answer {
+            digest: Some(digest(&body)),
             body: Body::Bytes(body),
             ..Answer::status(200)
         }

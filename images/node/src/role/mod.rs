@@ -11,12 +11,14 @@
 //! | [`pace`] | when an open loop's requests are due |
 //! | [`question`] | what the j-th request asks |
 //! | [`keys`] | the key and file service of servers and peers |
+//! | [`conduct`] | what goes wrong with their answers when they are told to misbehave |
 //! | [`service`] | workers and their bounded queue |
 //! | [`store`] | versioned keys and their log |
 //! | [`ledger`], [`journal`] | what became of writes, and of each request |
 //! | [`http`], [`route`], [`content`], [`stats`] | messages, paths, made-up bytes, counts |
 
 pub mod client;
+pub mod conduct;
 pub mod content;
 pub mod http;
 pub mod journal;
@@ -35,6 +37,7 @@ pub mod store;
 mod tests;
 
 use http::{Answer, Failure, Request};
+use netlab_protocol::conduct::Misbehaviour;
 use netlab_protocol::control::{Configure, RequestRow, Sample};
 use netlab_protocol::latency::LatencyCount;
 use netlab_protocol::role::{Endpoint, Role};
@@ -84,6 +87,16 @@ pub enum Event {
         /// The role.
         role: Box<Role>,
     },
+    /// Whether the change of the last [`Action::Log`] is in the log.
+    Logged {
+        /// If not, it did not happen.
+        is_kept: bool,
+    },
+    /// What is to go wrong with answers to others from now on.
+    Behave {
+        /// All of it.
+        wrong: Vec<Misbehaviour>,
+    },
     /// No new requests.
     Stop,
 }
@@ -97,11 +110,9 @@ pub enum Action {
         id: u64,
         /// With this.
         answer: Answer,
-        /// A change that must be in the log first; 500 if it cannot be written.
-        record: Option<Record>,
     },
-    /// A change without anybody to answer: of a peer's own load. One that cannot be written is a
-    /// problem that the driver tells.
+    /// A change that must be in the log before it is made. To be answered by [`Event::Logged`] before
+    /// any other event; there is at most one at a time.
     Log(Record),
     /// Send a request.
     Send {
@@ -140,6 +151,11 @@ pub trait Machine {
     /// Takes requests that ended one by one, and how many more found no place.
     fn requests(&mut self) -> (Vec<RequestRow>, u64) {
         (Vec::new(), 0)
+    }
+
+    /// Answers to others that it has spoilt because it was told to.
+    fn spoilt(&self) -> u64 {
+        0
     }
     /// Appends what can be read off it now.
     fn samples(&self, out: &mut Vec<Sample>);

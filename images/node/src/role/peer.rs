@@ -12,8 +12,8 @@
 //! from every distance: refused when its process is gone, a timeout when its machine is.
 
 use super::client::{failed, outcome, request, value};
-use super::http::{Answer, Body, Failure, Method, Request};
-use super::keys::Keys;
+use super::http::{Answer, Failure, Method, Request};
+use super::keys::{Asker, Done, Keys};
 use super::load::{Asked, Loader, Step};
 use super::question::{Questions, Spread, owner_of};
 use super::route::{Operation, Route, route};
@@ -39,6 +39,12 @@ enum Who {
     Other(u64),
     /// One of its own load.
     Own(u64),
+}
+
+impl Asker for Who {
+    fn is_other(&self) -> bool {
+        matches!(self, Who::Other(_))
+    }
 }
 
 /// A peer at work.
@@ -67,7 +73,7 @@ impl Peer {
             index: role.index,
             peers: role.peers.clone(),
             next_hop: role.next_hop.clone(),
-            keys: Keys::new(&role.service, role.data, store).of(seed, node),
+            keys: Keys::new((seed, node), &role.service, role.data, store),
             loader: Loader::new(questions, role.load.clone()),
             value: value(seed, role.load.as_ref()),
             forwards: BTreeMap::new(),
@@ -99,7 +105,7 @@ impl Peer {
     fn advance(&mut self, now: u64, out: &mut Vec<Action>) {
         loop {
             let steps = self.loader.advance(now);
-            let done = self.keys.advance(now);
+            let done = self.keys.advance(now, out);
             if steps.is_empty() && done.is_empty() {
                 break;
             }
@@ -107,20 +113,24 @@ impl Peer {
                 self.step(now, step, out);
             }
             for work in done {
-                match work.who {
-                    Who::Other(id) => out.push(self.keys.answer(id, work.answer, work.record)),
-                    Who::Own(id) => {
-                        out.extend(work.record.map(Action::Log));
-                        let outcome = outcome(work.answer.status);
-                        self.loader.answered(now, id, outcome, work.answer.version);
-                    }
-                }
+                self.give(now, work, out);
             }
         }
         while let Some(&(_, id)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
             self.forget(id);
             out.push(Action::Cancel(Ticket::Forward(id)));
-            out.push(self.keys.answer(id, Answer::status(504), None));
+            out.push(self.keys.answer(id, Answer::status(504)));
+        }
+    }
+
+    fn give(&mut self, now: u64, done: Done<Who>, out: &mut Vec<Action>) {
+        let Done { who, answer, fate } = done;
+        match who {
+            Who::Other(id) => self.keys.give(now, id, answer, fate, out),
+            Who::Own(id) => {
+                let outcome = outcome(&answer);
+                self.loader.answered(now, id, outcome, answer.version);
+            }
         }
     }
 
@@ -178,9 +188,10 @@ impl Peer {
             }
             Route::List => self.keys.list(),
             Route::Health => Answer::ok(Bytes::from_static(b"ok\n")),
+            Route::Probe => return self.keys.probe(now, id, out),
             Route::Refuse(status) => Answer::status(status),
         };
-        out.push(self.keys.answer(id, answer, None));
+        out.push(self.keys.answer(id, answer));
     }
 
     /// Passes a request on to the neighbour that is nearer to its owner.
@@ -207,7 +218,7 @@ impl Peer {
             }
         };
         if let Some(answer) = refusal {
-            out.push(self.keys.answer(id, answer, None));
+            out.push(self.keys.answer(id, answer));
         }
     }
 
@@ -229,7 +240,7 @@ impl Peer {
             }
             Ticket::Forward(id) => {
                 if self.forget(id) {
-                    out.push(self.keys.answer(id, answer, None));
+                    out.push(self.keys.answer(id, answer));
                 }
             }
         }
@@ -248,6 +259,7 @@ impl Machine for Peer {
             Event::Request { id, request } => self.request(now, id, request, out),
             Event::Gone { id } => {
                 self.keys.leave(|who| *who == Who::Other(id));
+                self.keys.forget(id);
                 if self.forget(id) {
                     out.push(Action::Cancel(Ticket::Forward(id)));
                 }
@@ -269,6 +281,12 @@ impl Machine for Peer {
                     self.become_(now, seed, role);
                 }
             }
+            Event::Logged { is_kept } => {
+                if let Some(done) = self.keys.logged(is_kept) {
+                    self.give(now, done, out);
+                }
+            }
+            Event::Behave { wrong } => self.keys.behave(wrong),
             Event::Stop => self.loader.stop(),
         }
         self.advance(now, out);
@@ -292,6 +310,10 @@ impl Machine for Peer {
         self.loader.requests()
     }
 
+    fn spoilt(&self) -> u64 {
+        self.keys.spoilt()
+    }
+
     fn samples(&self, out: &mut Vec<Sample>) {
         self.keys.samples(out);
         self.loader.samples(out);
@@ -310,10 +332,8 @@ fn key(operation: &Operation) -> &str {
 /// 502: there was no answer farther along the path.
 fn broken(failure: Failure) -> Answer {
     Answer {
-        status: 502,
-        version: None,
         failure: Some(failure),
-        body: Body::Bytes(Bytes::new()),
+        ..Answer::status(502)
     }
 }
 
@@ -322,6 +342,6 @@ fn outcome_of(answer: &Answer) -> Option<Outcome> {
     match (answer.status, answer.failure) {
         (504, _) => Some(Outcome::Timeout),
         (502, Some(failure)) => failed(failure),
-        (status, _) => Some(outcome(status)),
+        _ => Some(outcome(answer)),
     }
 }

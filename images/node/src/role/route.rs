@@ -2,6 +2,7 @@
 
 use super::http::{Method, Request};
 use bytes::Bytes;
+use netlab_protocol::conduct::PROBE;
 
 /// Longest key, in bytes.
 pub const MAX_KEY: usize = 256;
@@ -17,6 +18,8 @@ pub enum Route {
     List,
     /// `GET /healthz`.
     Health,
+    /// `GET /probe`: how this node answers.
+    Probe,
     /// Nothing that is offered: answer this status.
     Refuse(u16),
 }
@@ -58,6 +61,7 @@ pub fn route(request: Request) -> Route {
     let known = match path {
         "/keys" => Some(Route::List),
         "/healthz" => Some(Route::Health),
+        PROBE => Some(Route::Probe),
         _ => path
             .strip_prefix("/files/")
             .map(|name| Route::Work(Operation::File(name.to_owned()))),
@@ -94,6 +98,7 @@ mod tests {
         assert_eq!(of(Method::Get, "/keys"), Route::List);
         assert_eq!(of(Method::Put, "/keys"), Route::Refuse(405));
         assert_eq!(of(Method::Get, "/healthz"), Route::Health);
+        assert_eq!(of(Method::Get, "/probe"), Route::Probe);
         assert_eq!(of(Method::Delete, "/files/f"), Route::Refuse(405));
         assert_eq!(of(Method::Get, "/"), Route::Refuse(404));
         assert_eq!(of(Method::Get, &key_path(3)), get("key-3"));

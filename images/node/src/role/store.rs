@@ -11,6 +11,7 @@
 
 use super::route::{MAX_KEY, MAX_VALUE};
 use bytes::Bytes;
+use netlab_protocol::conduct::digest;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
@@ -22,10 +23,18 @@ const PER_KEY: usize = 64;
 /// Versioned keys.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Store {
-    keys: BTreeMap<String, (u64, Bytes)>,
+    keys: BTreeMap<String, Held>,
     /// Highest version of any removed key.
     floor: u64,
     held: usize,
+}
+
+/// A key's version and value, and what its last write replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Held {
+    version: u64,
+    value: Bytes,
+    before: Option<(u64, Bytes)>,
 }
 
 /// One change to a store.
@@ -46,58 +55,68 @@ pub struct Full;
 impl Store {
     /// Version and value of a key.
     pub fn get(&self, key: &str) -> Option<(u64, Bytes)> {
-        self.keys.get(key).cloned()
+        let held = self.keys.get(key)?;
+        Some((held.version, held.value.clone()))
     }
 
-    /// Writes a key and says how, with the new version.
+    /// What the last write of a key replaced (none: there was no such key then); none if there is no
+    /// such key now.
+    pub fn replaced(&self, key: &str) -> Option<Option<(u64, Bytes)>> {
+        Some(self.keys.get(key)?.before.clone())
+    }
+
+    /// The change that a write would be, with the new version; nothing is changed yet.
     ///
     /// # Errors
     /// [`Full`] when the store would hold more than [`MAX_HELD`].
-    pub fn put(&mut self, key: &str, value: Bytes) -> Result<Record, Full> {
+    pub fn plan_put(&self, key: &str, value: Bytes) -> Result<Record, Full> {
         let before = self.keys.get(key);
-        let freed = before.map_or(0, |(_, old)| cost(key, old));
-        if self.held - freed + cost(key, &value) > MAX_HELD {
+        // What it replaces is held on to; what that replaced is not.
+        let freed = before.and_then(|held| held.before.as_ref());
+        let freed = freed.map_or(0, |(_, old)| old.len());
+        let added = match before {
+            Some(_) => value.len(),
+            None => cost(key, &value),
+        };
+        if self.held - freed + added > MAX_HELD {
             return Err(Full);
         }
-        let record = Record {
+        Ok(Record {
             key: key.to_owned(),
-            version: before.map_or(self.floor, |(version, _)| *version) + 1,
+            version: before.map_or(self.floor, |held| held.version) + 1,
             value: Some(value),
-        };
-        self.apply(record.clone());
-        Ok(record)
+        })
     }
 
-    /// Removes a key; none if there is no such key.
-    pub fn delete(&mut self, key: &str) -> Option<Record> {
-        let record = Record {
+    /// The change that removes a key; none if there is no such key.
+    pub fn plan_delete(&self, key: &str) -> Option<Record> {
+        Some(Record {
             key: key.to_owned(),
-            version: self.keys.get(key)?.0,
+            version: self.keys.get(key)?.version,
             value: None,
-        };
-        self.apply(record.clone());
-        Some(record)
+        })
     }
 
-    /// Repeats a change.
+    /// Makes a change, or repeats it.
     pub fn apply(&mut self, record: Record) {
         let Record {
             key,
             version,
             value,
         } = record;
-        if let Some((_, old)) = self.keys.get(&key) {
-            self.held -= cost(&key, old);
-        }
+        let was = self.keys.remove(&key);
+        self.held -= was.as_ref().map_or(0, |was| was.cost(&key));
         match value {
             Some(value) => {
-                self.held += cost(&key, &value);
-                self.keys.insert(key, (version, value));
+                let held = Held {
+                    version,
+                    value,
+                    before: was.map(|was| (was.version, was.value)),
+                };
+                self.held += held.cost(&key);
+                self.keys.insert(key, held);
             }
-            None => {
-                self.floor = self.floor.max(version);
-                self.keys.remove(&key);
-            }
+            None => self.floor = self.floor.max(version),
         }
     }
 
@@ -109,6 +128,13 @@ impl Store {
     /// Names of keys, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.keys.keys().map(String::as_str)
+    }
+}
+
+impl Held {
+    fn cost(&self, key: &str) -> usize {
+        let before = self.before.as_ref().map_or(0, |(_, value)| value.len());
+        cost(key, &self.value) + before
     }
 }
 
@@ -133,7 +159,7 @@ impl Record {
         body.extend_from_slice(value);
         let mut record = Vec::with_capacity(HEAD + body.len());
         record.extend_from_slice(&(body.len() as u32).to_le_bytes());
-        record.extend_from_slice(&checksum(&body).to_le_bytes());
+        record.extend_from_slice(&digest(&body).to_le_bytes());
         record.extend_from_slice(&body);
         record
     }
@@ -149,13 +175,6 @@ impl Record {
             value: (*kind == 1).then(|| Bytes::copy_from_slice(value)),
         })
     }
-}
-
-/// FNV-1a, 64 bits.
-fn checksum(body: &[u8]) -> u64 {
-    body.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }
 
 /// The store that a log describes, and how many bytes of the log are whole records.
@@ -187,6 +206,6 @@ fn next_body(log: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     }
     let mut body = Vec::with_capacity(length);
     log.take(length as u64).read_to_end(&mut body)?;
-    let is_whole = body.len() == length && sum == checksum(&body).to_le_bytes();
+    let is_whole = body.len() == length && sum == digest(&body).to_le_bytes();
     Ok(is_whole.then_some(body))
 }

@@ -136,7 +136,7 @@ impl Lab {
                 self.last = Some(report.clone());
             }
             ToAgent::Problem { text } => self.problems.push(text.clone()),
-            ToAgent::Hello { .. } | ToAgent::Ready => {}
+            ToAgent::Hello { .. } | ToAgent::Ready | ToAgent::Behaves { .. } => {}
         }
         Some(message)
     }

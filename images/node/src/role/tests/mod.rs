@@ -1,15 +1,17 @@
 //! Roles under a simulated clock: no socket, no waiting, exact counts.
 
 mod client;
+mod conduct;
 mod load;
 mod peer;
 mod server;
 mod store;
 
-use super::http::{Answer, Failure, Method, Request};
+use super::http::{Answer, Body, Failure, Method, Request};
 use super::store::Record;
 use super::{Action, Event, Machine, Ticket};
 use bytes::Bytes;
+use netlab_protocol::conduct::digest;
 use netlab_protocol::control::Sample;
 use netlab_protocol::latency::{Op, Outcome};
 use netlab_protocol::role::{Arrivals, Backoff, Distribution, Endpoint, Load, Service};
@@ -34,6 +36,8 @@ pub struct Sim {
     /// Answers to requests that the test itself put in: time, number, status.
     pub answers: Vec<(u64, u64, Answer)>,
     pub log: Vec<Record>,
+    /// No change can be kept.
+    pub disk_is_full: bool,
     due: BTreeMap<(u64, u64), (usize, Event)>,
     sequence: u64,
     /// Requests under way: who asked for (machine, number), and back.
@@ -58,6 +62,7 @@ impl Sim {
             messages: 0,
             answers: Vec::new(),
             log: Vec::new(),
+            disk_is_full: false,
             due: BTreeMap::new(),
             sequence: OWN_IDS,
             asked: BTreeMap::new(),
@@ -72,10 +77,20 @@ impl Sim {
 
     /// Gives machine `m` an event now.
     pub fn give(&mut self, m: usize, event: Event) {
-        let mut actions = Vec::new();
-        self.machines[m].handle(self.now, event, &mut actions);
-        for action in actions {
-            self.perform(m, action);
+        let mut next = Some(event);
+        while let Some(event) = next.take() {
+            let mut actions = Vec::new();
+            self.machines[m].handle(self.now, event, &mut actions);
+            for action in actions {
+                if let Action::Log(record) = action {
+                    let is_kept = !self.disk_is_full;
+                    assert!(next.is_none(), "one change at a time");
+                    next = Some(Event::Logged { is_kept });
+                    self.log.extend(is_kept.then_some(record));
+                } else {
+                    self.perform(m, action);
+                }
+            }
         }
     }
 
@@ -93,8 +108,10 @@ impl Sim {
 
     fn perform(&mut self, m: usize, action: Action) {
         match action {
-            Action::Answer { id, answer, record } => {
-                self.log.extend(record);
+            Action::Answer { id, mut answer } => {
+                if let (Some(meant), Body::Bytes(body)) = (answer.digest, &answer.body) {
+                    answer.is_corrupt = digest(body) != meant;
+                }
                 match self.asked.remove(&(m, id)) {
                     Some((asker, ticket)) => {
                         self.later(asker, Event::Answered { ticket, answer }, 1);
@@ -104,7 +121,7 @@ impl Sim {
                     None => {}
                 }
             }
-            Action::Log(record) => self.log.push(record),
+            Action::Log(record) => panic!("{record:?} was not answered"),
             Action::Send {
                 ticket,
                 to,

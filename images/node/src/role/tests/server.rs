@@ -1,7 +1,6 @@
 //! The server: capacity, bounds, keys.
 
 use super::*;
-use crate::role::http::Body;
 use crate::role::server::Server;
 use crate::role::store::Store;
 use netlab_protocol::role::{self, Data, File, Role};
@@ -148,6 +147,69 @@ fn a_file_has_its_declared_size() {
         panic!("made while it is sent");
     };
     assert_eq!(content.bytes, 1 << 20);
+}
+
+/// What cannot be kept did not happen: neither who asked nor anybody later sees it, and its version is
+/// given to the next write that is kept. Of a burst only what was kept is answered so.
+#[test]
+fn a_write_that_cannot_be_logged_changes_nothing() {
+    let mut sim = server(0, 1, 9, Data::Volume);
+    ask(&mut sim, 0, put("/keys/a", "kept"));
+    sim.disk_is_full = true;
+    let delete = Request {
+        method: Method::Delete,
+        ..get("/keys/a")
+    };
+    for (id, request) in [put("/keys/a", "lost"), put("/keys/b", "lost"), delete]
+        .into_iter()
+        .enumerate()
+    {
+        ask(&mut sim, id as u64 + 1, request);
+    }
+    sim.disk_is_full = false;
+    for (id, path) in [(4, "/keys/a"), (5, "/keys/b")] {
+        ask(&mut sim, id, get(path));
+    }
+    ask(&mut sim, 6, put("/keys/a", "again"));
+    let all: Vec<_> = sim
+        .answers
+        .iter()
+        .map(|(_, _, a)| (a.status, a.version))
+        .collect();
+    let failed = (500, None);
+    let expected = [
+        (201, Some(1)),
+        failed,
+        failed,
+        failed,
+        (200, Some(1)),
+        (404, None),
+        (200, Some(2)),
+    ];
+    assert_eq!(all, expected);
+    assert_eq!(sim.log.len(), 2);
+}
+
+/// Four workers end at once: what is behind a change that is being logged is done after it, in order.
+#[test]
+fn changes_that_end_together_are_logged_one_after_the_other() {
+    let mut sim = server(2 * MS, 4, 0, Data::Volume);
+    for (id, request) in [
+        put("/keys/a", "one"),
+        get("/keys/a"),
+        put("/keys/a", "two"),
+        get("/keys/a"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        ask(&mut sim, id as u64, request);
+    }
+    sim.run(S);
+    let versions: Vec<_> = sim.answers.iter().map(|(_, _, a)| a.version).collect();
+    assert_eq!(versions, [Some(1), Some(1), Some(2), Some(2)]);
+    let logged: Vec<_> = sim.log.iter().map(|record| record.version).collect();
+    assert_eq!(logged, [1, 2]);
 }
 
 /// One worker of 10 ms has two requests waiting; then there are two workers of 2 ms. What was being

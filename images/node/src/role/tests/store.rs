@@ -24,13 +24,18 @@ fn play(changes: Vec<Change>) -> (Vec<Record>, Vec<Store>) {
     let mut store = Store::default();
     let mut records: Vec<Record> = Vec::new();
     for change in changes {
-        match change {
+        let record = match change {
             Change::Put(key, value) => {
-                let record = store.put(&format!("key-{key}"), Bytes::from(value));
-                records.push(record.unwrap());
+                let record = store.plan_put(&format!("key-{key}"), Bytes::from(value));
+                Some(record.unwrap())
             }
-            Change::Delete(key) => records.extend(store.delete(&format!("key-{key}"))),
-        }
+            Change::Delete(key) => store.plan_delete(&format!("key-{key}")),
+        };
+        record
+            .iter()
+            .cloned()
+            .for_each(|record| store.apply(record));
+        records.extend(record);
     }
     let mut stores = vec![Store::default()];
     for n in 1..=records.len() {
