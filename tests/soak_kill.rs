@@ -1,7 +1,7 @@
 //! Kill -9 at random moments: of the command, of the agent, of a node's container, of the engine. What was
 //! measured until then can be read, and `down` removes everything.
 //!
-//! Three moments of each, or as many as `NETLAB_SOAK` says; `NETLAB_SOAK_SEED` draws others.
+//! One moment of each, or as many as `NETLAB_SOAK` says; `NETLAB_SOAK_SEED` draws others.
 
 #![allow(clippy::unwrap_used)]
 
@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Xorshift RNGs, 2003).
 fn moments(seed: u64, most: Duration) -> Vec<Duration> {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let count: u64 = number("NETLAB_SOAK").unwrap_or(3);
+    let count: u64 = number("NETLAB_SOAK").unwrap_or(1);
     let mut state = seed ^ number("NETLAB_SOAK_SEED").unwrap_or(0x9e37_79b9_7f4a_7c15);
     let mut next = || {
         state ^= state << 13;
