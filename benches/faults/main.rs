@@ -162,7 +162,7 @@ fn print(record: &Record, bare: f64, times: usize) {
     );
     println!("| --- | --- | --- | --- | --- | --- |");
     for row in kinds::ROWS {
-        let all = record.occurrences(row.name);
+        let all = record.occurrences(row.name, row.node);
         let begins: Vec<f64> = all.iter().map(|once| once.begin_ms).collect();
         let heals: Vec<f64> = all.iter().filter_map(|once| once.heal_ms).collect();
         let on_node = record.acts_on_nodes(row.name);

@@ -59,8 +59,8 @@ impl Record {
         })
     }
 
-    /// Every time that a fault was in effect.
-    pub fn occurrences(&self, fault: &str) -> Vec<Occurrence> {
+    /// Every time that a fault was in effect; `node` is what it acts on.
+    pub fn occurrences(&self, fault: &str, node: &str) -> Vec<Occurrence> {
         let of = |event: &'static str, number: &Value| {
             let is = |e: &&Value| {
                 e["event"] == event && e["fault"] == *fault && e["occurrence"] == *number
@@ -80,7 +80,7 @@ impl Record {
             let heal_due = heal.map_or(t, |e| ns(&e["due"]));
             let wired = |e: &Value| {
                 e["event"] == "node-wired"
-                    && e["node"] == *fault
+                    && e["node"] == *node
                     && (started..=healed.unwrap_or(0)).contains(&ns(&e["t"]))
             };
             let proof = of("fault-proven", number).and_then(|e| e["seen"].as_str());

@@ -16,6 +16,8 @@ pub struct Row {
     pub sabotage: &'static str,
     /// The event that tells that it was not.
     pub told: &'static str,
+    /// The node it acts on, where it does.
+    pub node: &'static str,
     /// The client that feels it.
     pub client: &'static str,
 }
@@ -37,6 +39,7 @@ const fn row(
         nodes: "",
         sabotage,
         told,
+        node: name,
         client: name,
     }
 }
@@ -69,6 +72,7 @@ pub const ROWS: &[Row] = &[
     Row {
         nodes: "
   disk: { role: server, data: volume }",
+        node: "disk",
         ..row("wipe", "blank", "for: 2s, wipe: disk", "kill", FAILED)
     },
     row(

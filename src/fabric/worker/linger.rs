@@ -6,6 +6,10 @@
 //! tens of them to wake (KVM's host side polls for the same reason: `halt_poll_ns`). So a worker that
 //! has nothing to do polls for [`WINDOW_NS`] before it sleeps, as long as that finds packets often
 //! enough, and only while no thread waits for a processor: then its own costs nobody anything.
+//!
+//! Measured on two idle cores, medians of what a clean link adds to a round trip of a bare veth pair
+//! (`cargo bench --bench fabric -- rtt`): back to back 108 µs without, none with; after 4 ms of silence, where
+//! the request has to wake the worker, 139 and 81 µs.
 
 use std::fs::File;
 use std::num::NonZero;
