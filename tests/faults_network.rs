@@ -10,16 +10,6 @@ use support::{Record, SECOND, Sandbox, docker, steady, success};
 
 const MS: i64 = SECOND / 1000;
 
-/// When a fault was seen to hold, when its heal was started, and when it was over.
-fn window(record: &Record, fault: &str) -> (i64, i64, i64) {
-    let time = |event| record.time(event, Some(fault));
-    (
-        time("fault-began"),
-        time("heal-started"),
-        time("fault-healed"),
-    )
-}
-
 /// Share of requests of this node that succeed, of those that were to be asked in `[from, to)`.
 #[track_caller]
 fn share(record: &Record, node: &str, from: i64, to: i64) -> f64 {
@@ -57,7 +47,7 @@ fn split_brains_cost_what_can_be_counted() {
             .expect(0);
         let record = sandbox.record("partition");
         for (fault, reached) in [("halves", 13), ("bridge", 17), ("ring", 15), ("alone", 17)] {
-            let (began, heal, healed) = window(&record, fault);
+            let (began, heal, healed) = record.window(fault);
             // What is asked within the timeout before the heal may still be answered.
             let split = share(&record, "*", began + 100 * MS, heal - 600 * MS);
             let expected = f64::from(reached) / 25.0;
@@ -81,7 +71,7 @@ fn slow_links_are_slow_by_what_the_file_says() {
             .netlab(&["up", "topologies/slow-link.yaml"])
             .expect(0);
         let record = sandbox.record("slow-link");
-        let (began, heal, healed) = window(&record, "farther");
+        let (began, heal, healed) = record.window("farther");
         let median = |node: &str, from, to| median(&record, node, from, to);
         let before = median("client-1", 0, began - 500 * MS);
         let slow = median("client-1", began + 300 * MS, heal - 500 * MS);
@@ -94,7 +84,7 @@ fn slow_links_are_slow_by_what_the_file_says() {
         let lossy = median("client-2", healed + 500 * MS, healed + 2500 * MS);
         assert!(lossy < before + 100.0, "{before} {lossy}");
 
-        let (began, heal, _) = window(&record, "narrow");
+        let (began, heal, _) = record.window("narrow");
         let narrow = median("client-3", began + 500 * MS, heal);
         assert!(narrow > 400.0, "{narrow}");
         let free = median("client-4", began + 500 * MS, heal);
@@ -112,7 +102,7 @@ fn a_flapping_link_ends_up() {
             .netlab(&["up", "topologies/flapping-link.yaml"])
             .expect(0);
         let record = sandbox.record("flapping-link");
-        let (began, heal, healed) = window(&record, "slow");
+        let (began, heal, healed) = record.window("slow");
         let flapping = share(&record, "client-1", began, heal - 600 * MS);
         assert!((0.2..0.9).contains(&flapping), "{flapping}");
         // Down first, then up: the second half of the first period is as it was.
@@ -239,7 +229,7 @@ fn faults_of_every_kind_come_and_go_and_compose() {
 
         let record = sandbox.record("harm");
         let share = |node: &str, from, to| share(&record, node, from, to);
-        let (began, heal, healed) = window(&record, "hole");
+        let (began, heal, healed) = record.window("hole");
         assert!(share("hole", began + 100 * MS, heal - 500 * MS) < 0.05);
         assert!(share("small", began + 100 * MS, heal - 500 * MS) >= 0.95);
         assert!(share("hole", healed + 1500 * MS, healed + 4 * SECOND) >= 0.95);
@@ -255,15 +245,15 @@ fn faults_of_every_kind_come_and_go_and_compose() {
             } else {
                 "staggered-1"
             };
-            let (began, (_, heal, healed)) = (window(&record, first).0, window(&record, last));
+            let (began, (_, heal, healed)) = (record.window(first).0, record.window(last));
             let cut = share(node, began + 100 * MS, heal - 500 * MS);
             assert!(cut < 0.05, "{node}: {cut}");
             let after = share(node, healed + 700 * MS, healed + 3 * SECOND);
             assert!(after >= 0.95, "{node}: {after}");
         }
 
-        let (slower, unslower, healed) = window(&record, "slower");
-        let (split, unsplit, _) = window(&record, "split");
+        let (slower, unslower, healed) = record.window("slower");
+        let (split, unsplit, _) = record.window("split");
         let median = |from, to| median(&record, "both", from, to);
         let first = median(slower + 100 * MS, split - 500 * MS);
         let second = median(unsplit + 700 * MS, unslower - 500 * MS);
@@ -271,7 +261,7 @@ fn faults_of_every_kind_come_and_go_and_compose() {
         assert!(share("both", split + 100 * MS, unsplit - 1100 * MS) < 0.05);
         assert!(median(healed + SECOND, healed + 3 * SECOND) < 100.0);
 
-        let (began, _, healed) = window(&record, "hang");
+        let (began, _, healed) = record.window("hang");
         assert!(share("hang", began + 100 * MS, healed - 500 * MS) < 0.05);
         assert!(share("hang", healed + 1500 * MS, healed + 4 * SECOND) >= 0.95);
         assert!(

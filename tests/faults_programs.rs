@@ -12,16 +12,6 @@ use support::{Record, SECOND, Sandbox, eventually, steady, success};
 
 const MS: i64 = SECOND / 1000;
 
-/// When a fault was seen to hold, and when its heal was started and over.
-fn window(record: &Record, fault: &str) -> (i64, i64, i64) {
-    let time = |event| record.time(event, Some(fault));
-    (
-        time("fault-began"),
-        time("heal-started"),
-        time("fault-healed"),
-    )
-}
-
 /// How requests ended that were to be asked then.
 fn outcome(record: &Record, outcome: &str, from: i64, to: i64) -> u64 {
     let all = record.outcomes(from, to, |_| true);
@@ -46,7 +36,7 @@ fn four_ways_to_be_wrong_look_different_to_who_asks() {
             };
             assert!(told("fault-proven") && told("heal-proven"), "{fault}");
         }
-        let (began, heal, healed) = window(&record, "corrupt");
+        let (began, heal, healed) = record.window("corrupt");
         assert_eq!(outcome(&record, "corrupt", 0, began - 100 * MS), 0);
         assert!(outcome(&record, "corrupt", began, heal) > 50);
         assert_eq!(outcome(&record, "corrupt", healed + 100 * MS, i64::MAX), 0);
@@ -82,7 +72,7 @@ fn whoever_comes_back_lies_again_and_is_healed() {
         sandbox.netlab(&["up", &file]).expect(0);
         let record = sandbox.record("liar");
         let restarted = record.time("fault-healed", Some("again"));
-        let (_, heal, healed) = window(&record, "lies");
+        let (_, heal, healed) = record.window("lies");
         assert!(outcome(&record, "corrupt", restarted, heal) > 20);
         // Of what is read, nothing is right: writes carry no value that could be wrong.
         let is_read = |row: &support::Latency| row.op == "read";

@@ -5,7 +5,7 @@ use super::exit::{Exit, Failure};
 use super::labs::{self, Seen};
 use super::signal::Signals;
 use super::table::{self, Format};
-use super::{Context, LabOption, screen};
+use super::{Context, LabOption};
 use crate::engine::docker::Docker;
 use crate::link::LinkProperties;
 use crate::record::look::{LinkRow, PortRow};
@@ -67,10 +67,7 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
             context.terminal.print(&text)?;
             return Ok(Exit::Passed);
         }
-        match context.terminal.live {
-            true => screen::draw(context.terminal.fit(&text)),
-            false => context.terminal.print(&text)?,
-        }
+        context.terminal.show(&text)?;
         before = Before::of(&rows);
         tokio::select! {
             signal = signals.wait() => return Ok(signal.exit()),

@@ -7,7 +7,7 @@ use super::exit::{Exit, Failure};
 use super::labs::{self, Seen};
 use super::signal::Signals;
 use super::table::{self, Format};
-use super::{Context, LabOption, screen};
+use super::{Context, LabOption};
 use crate::engine::docker::Docker;
 use crate::record::look::MetricRow;
 use crate::record::stream::{Reply, Request};
@@ -80,10 +80,7 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
             context.terminal.print(&text)?;
             return Ok(Exit::Passed);
         }
-        match context.terminal.live {
-            true => screen::draw(context.terminal.fit(&text)),
-            false => context.terminal.print(&text)?,
-        }
+        context.terminal.show(&text)?;
         before = now;
     }
 }

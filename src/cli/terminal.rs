@@ -52,6 +52,19 @@ impl Terminal {
         .map_err(Failure::Output)
     }
 
+    /// Shows what is looked at again and again: in the place of what it showed before where it redraws,
+    /// else below it.
+    ///
+    /// # Errors
+    /// [`Failure::Output`].
+    pub fn show(&self, text: &str) -> Result<(), Failure> {
+        if !self.live {
+            return self.print(text);
+        }
+        super::screen::draw(self.fit(text));
+        Ok(())
+    }
+
     /// Writes a line of progress, unless nobody wants it.
     pub fn tell(&self, line: &str) {
         if self.json {

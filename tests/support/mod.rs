@@ -330,6 +330,17 @@ impl Record {
         self.find(event, fault)["t"].as_i64().unwrap()
     }
 
+    /// When a fault was seen to hold, when its heal was started, and when it was over.
+    #[track_caller]
+    pub fn window(&self, fault: &str) -> (i64, i64, i64) {
+        let time = |event| self.time(event, Some(fault));
+        (
+            time("fault-began"),
+            time("heal-started"),
+            time("fault-healed"),
+        )
+    }
+
     /// The first event of this kind about this fault.
     #[track_caller]
     pub fn of(&self, event: &str, fault: &str) -> &serde_json::Value {
