@@ -7,7 +7,7 @@
 use netlab_protocol::gate::{GO, REFUSE, SOCKET};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use std::ffi::OsString;
@@ -51,9 +51,9 @@ pub fn run(command: Vec<OsString>) -> ExitCode {
         return ExitCode::from(EXIT_USAGE);
     };
     let path = std::env::var_os("NETLAB_GATE").map_or_else(|| SOCKET.into(), PathBuf::from);
-    // The first process of a container ignores signals that it does not handle. Blocked ones it
-    // can read; `exec` of the standard library blocks none and restores what Rust changed.
-    let signals = match signals() {
+    // The first process of a container ignores signals that it does not handle; blocked ones it can
+    // read.
+    let (signals, before) = match signals() {
         Ok(signals) => signals,
         Err(error) => {
             eprintln!("netlab: the gate cannot catch signals: {error}");
@@ -61,7 +61,7 @@ pub fn run(command: Vec<OsString>) -> ExitCode {
         }
     };
     match wait(&path, &signals, PATIENCE) {
-        Opened::Go => execute(program, arguments),
+        Opened::Go => execute(program, arguments, &before),
         Opened::Refused(reason) => {
             eprintln!("netlab: the agent refused this container: {reason}");
             ExitCode::from(EXIT_REFUSED)
@@ -78,7 +78,8 @@ pub fn run(command: Vec<OsString>) -> ExitCode {
     }
 }
 
-fn signals() -> nix::Result<SignalFd> {
+/// Signals to be read from now on, and those that were blocked before.
+fn signals() -> nix::Result<(SignalFd, SigSet)> {
     let mut set = SigSet::empty();
     for signal in [
         Signal::SIGTERM,
@@ -88,8 +89,9 @@ fn signals() -> nix::Result<SignalFd> {
     ] {
         set.add(signal);
     }
-    set.thread_block()?;
-    SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+    let before = set.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+    Ok((SignalFd::with_flags(&set, flags)?, before))
 }
 
 /// Knocks until there is an answer.
@@ -178,8 +180,13 @@ fn milliseconds(time: Duration) -> PollTimeout {
     PollTimeout::from(ms.max(1))
 }
 
-/// Becomes the command; what it returns is the exit code a shell gives when that fails.
-fn execute(program: &OsString, arguments: &[OsString]) -> ExitCode {
+/// Becomes the command; what it returns is the exit code a shell gives when that fails. Blocked
+/// signals stay so over `exec`, and few programs look: `before` is what the command gets.
+fn execute(program: &OsString, arguments: &[OsString], before: &SigSet) -> ExitCode {
+    if let Err(error) = before.thread_set_mask() {
+        eprintln!("netlab: the gate cannot give signals back: {error}");
+        return ExitCode::from(EXIT_SYSTEM);
+    }
     let error = Command::new(program).args(arguments).exec();
     let program = Path::new(program).display();
     eprintln!("netlab: the gate is open, but {program} cannot be started: {error}");

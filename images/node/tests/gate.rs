@@ -5,6 +5,7 @@
 use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -84,7 +85,7 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn it_knocks_until_the_gate_opens_and_becomes_the_command() {
     let mut gate = Gate::new();
-    let script = "echo $$; grep -E 'Sig(Blk|Ign)' /proc/self/status; echo \"$1\"; exit 7";
+    let script = "echo $$; grep SigIgn /proc/self/status; echo \"$1\"; exit 7";
     let id = gate.start(&["sh", "-c", script, "sh", "an argument"]);
     // The agent starts later than the node, and is restarted before it answers.
     let listener = UnixListener::bind(gate.socket()).unwrap();
@@ -97,14 +98,37 @@ fn it_knocks_until_the_gate_opens_and_becomes_the_command() {
     let said = text(&output.stdout);
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines[0], id.to_string(), "the same process");
-    assert_eq!(lines[1], "SigBlk:\t0000000000000000");
     // Of the standard signals none is ignored, SIGPIPE included, which Rust programs ignore.
-    let ignored = lines[2].strip_prefix("SigIgn:\t").unwrap();
+    let ignored = lines[1].strip_prefix("SigIgn:\t").unwrap();
     let ignored = u64::from_str_radix(ignored, 16).unwrap();
     assert_eq!(ignored & 0x7fff_ffff, 0, "{said}");
-    assert_eq!(lines[3], "an argument");
+    assert_eq!(lines[2], "an argument");
     assert_eq!(text(&output.stderr), "");
     assert_eq!(output.status.code(), Some(7));
+}
+
+/// No shell between: some unblock all signals when they start.
+#[test]
+fn the_command_gets_its_signals() {
+    let mut gate = Gate::new();
+    let listener = UnixListener::bind(gate.socket()).unwrap();
+    gate.start(&["grep", "SigBlk", "/proc/self/status"]);
+    knocked(&listener).write_all(b"go\n").unwrap();
+    assert_eq!(text(&gate.output().stdout), "SigBlk:\t0000000000000000\n");
+
+    let id = gate.start(&["sleep", "60"]);
+    knocked(&listener).write_all(b"go\n").unwrap();
+    let command = || std::fs::read(format!("/proc/{id}/cmdline")).unwrap();
+    let begin = Instant::now();
+    while !command().starts_with(b"sleep\0") {
+        assert!(begin.elapsed() < PATIENCE, "it did not become the command");
+        std::thread::yield_now();
+    }
+    let kill = Command::new("kill")
+        .args(["-s", "TERM", &id.to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+    assert_eq!(gate.output().status.signal(), Some(15));
 }
 
 #[test]
