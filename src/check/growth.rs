@@ -5,16 +5,42 @@ use crate::id::NodeIndex;
 use crate::metrics::SampleRow;
 use std::collections::BTreeMap;
 
-/// By how much a counter of the nodes of a scope grew within its windows; none where no node told it
-/// twice. Samples are a second apart: the borders are that much blurred, outwards.
-pub fn growth(scope: &Scope<'_>, metric: &str) -> Option<f64> {
-    let mut series: BTreeMap<(Option<NodeIndex>, &str), Vec<&SampleRow>> = BTreeMap::new();
+type Series<'r> = BTreeMap<(Option<NodeIndex>, &'r str), Vec<&'r SampleRow>>;
+
+/// The rows of a metric of the nodes of a scope, in the order of time.
+fn series<'r>(scope: &'r Scope<'_>, metric: &str) -> Series<'r> {
+    let mut series = Series::new();
     let samples = scope.view.samples.iter();
     for row in samples.filter(|row| row.metric == metric && scope.tells(row)) {
         series.entry((row.node, &row.labels)).or_default().push(row);
     }
+    series
+}
+
+/// By how much that grew within the windows of a scope which is never taken back: what a gauge
+/// has at some moment and does not fall below until the run ends.
+pub fn stays(scope: &Scope<'_>, metric: &str) -> f64 {
+    let least = |rows: &[&SampleRow]| rows.iter().map(|row| row.value).reduce(f64::min);
+    let mut more = 0.0;
+    for rows in series(scope, metric).values() {
+        // At the first value at or after `t`, or at the last one.
+        let at = |t: i64| {
+            let from = rows.partition_point(|row| row.t < t);
+            least(&rows[from.min(rows.len() - 1)..]).unwrap_or(0.0)
+        };
+        let windows = scope.windows.iter().map(|window| &window.range);
+        more += windows
+            .map(|range| at(range.end) - at(range.start))
+            .sum::<f64>();
+    }
+    more
+}
+
+/// By how much a counter of the nodes of a scope grew within its windows; none where no node told it
+/// twice. Samples are a second apart: the borders are that much blurred, outwards.
+pub fn growth(scope: &Scope<'_>, metric: &str) -> Option<f64> {
     let mut grown = None;
-    for rows in series.values() {
+    for rows in series(scope, metric).values() {
         for window in &scope.windows {
             let (from, to) = (window.range.start, window.range.end);
             if let Some(more) = between(rows, from, to) {

@@ -18,7 +18,7 @@ pub struct CheckResult {
     pub expect: String,
     /// Whether it is so.
     pub verdict: Judgement,
-    /// What each of its functions said, in the order of the text.
+    /// What each of its functions said, in the order of the text; one that is written twice, once.
     pub observed: Vec<Observed>,
 }
 
@@ -142,6 +142,10 @@ impl Judge<'_> {
             }
             Answer::Nothing(why) => (None, why),
         };
+        // Written twice, it says the same twice.
+        if self.observed.iter().any(|one| one.call == call.text) {
+            return range;
+        }
         let finite = |value: f64| value.is_finite().then_some(value);
         self.observed.push(Observed {
             call: call.text.clone(),

@@ -158,24 +158,36 @@ fn lives() -> Vec<Life> {
     ]
 }
 
+/// A run of that length in which nothing was seen.
+fn empty(lab: &Lab) -> View<'_> {
+    View {
+        lab,
+        frame: Frame {
+            warmup: 2 * S,
+            end: 22 * S,
+            blind: Vec::new(),
+        },
+        faults: Vec::new(),
+        lives: Vec::new(),
+        latency: &[],
+        samples: &[],
+        links: &[],
+        running: false,
+    }
+}
+
 /// What a check says of that run, with these samples besides.
 fn judged_with(expect: &str, more: &[SampleRow]) -> CheckResult {
     let lab = lab(&[("it", expect)]);
     let (latency, mut samples) = (latency(), samples());
     samples.extend_from_slice(more);
     let view = View {
-        lab: &lab,
-        frame: Frame {
-            warmup: 2 * S,
-            end: 22 * S,
-            blind: Vec::new(),
-        },
         faults: vec![loss()],
         lives: lives(),
         latency: &latency,
         samples: &samples,
         links: &links(),
-        running: false,
+        ..empty(&lab)
     };
     evaluate(&lab.checks[0], &view)
 }
@@ -399,18 +411,9 @@ fn a_service_that_does_not_come_back_fails_as_far_as_the_run_went() {
     latency.retain(|row| row.t < 130 * SLOT_NS as i64);
     latency.extend((130..220).map(|slot| row(slot, 1, Outcome::Timeout, 1, 20)));
     let view = View {
-        lab: &lab,
-        frame: Frame {
-            warmup: 2 * S,
-            end: 22 * S,
-            blind: Vec::new(),
-        },
         faults: vec![loss()],
-        lives: Vec::new(),
         latency: &latency,
-        samples: &[],
-        links: &[],
-        running: false,
+        ..empty(&lab)
     };
     let short = evaluate(&lab.checks[0], &view);
     assert_eq!(
@@ -505,18 +508,8 @@ fn the_machine_s_own_samples_are_part_of_the_host_gate() {
     let lab = lab(&[("it", "success() > 1%")]);
     let samples = each("host_timer_lag_seconds", "", 0.6);
     let view = View {
-        lab: &lab,
-        frame: Frame {
-            warmup: 2 * S,
-            end: 22 * S,
-            blind: Vec::new(),
-        },
-        faults: Vec::new(),
-        lives: Vec::new(),
-        latency: &[],
         samples: &samples,
-        links: &[],
-        running: false,
+        ..empty(&lab)
     };
     let told = "the host was a bottleneck: the host stood still for 2.4 s";
     assert_eq!(host_said(&view).as_deref(), Some(told));
@@ -541,18 +534,9 @@ fn what_grows_is_at_least_what_it_is_while_the_run_goes_on() {
     let lab = lab(&checks);
     let latency = latency();
     let view = View {
-        lab: &lab,
-        frame: Frame {
-            warmup: 2 * S,
-            end: 22 * S,
-            blind: Vec::new(),
-        },
-        faults: Vec::new(),
-        lives: Vec::new(),
         latency: &latency,
-        samples: &[],
-        links: &[],
         running: true,
+        ..empty(&lab)
     };
     let verdicts: Vec<Judgement> = lab
         .checks
@@ -563,4 +547,30 @@ fn what_grows_is_at_least_what_it_is_while_the_run_goes_on() {
         verdicts,
         [Judgement::Fail, Judgement::Inconclusive, Judgement::Fail]
     );
+}
+
+/// Two writes seem lost during the fault and are answered for later, one is never.
+#[test]
+fn what_a_stale_answer_hid_is_not_lost() {
+    let doubted = |second: i64| match second {
+        0..8 => 0.0,
+        8..14 => 3.0,
+        _ => 1.0,
+    };
+    let rows = (0..=22).map(|second| sample(second * S, 1, "writes_doubted", doubted(second)));
+    let rows: Vec<SampleRow> = rows.collect();
+    let verdict = |expect: &str| judged_with(expect, &rows).verdict;
+    assert_eq!(verdict("lost_writes() == 4"), Judgement::Pass);
+    assert_eq!(verdict("lost_writes(during=loss) == 1"), Judgement::Pass);
+    assert_eq!(verdict("lost_writes(after=loss) == 3"), Judgement::Pass);
+}
+
+#[test]
+fn a_function_that_is_written_twice_is_shown_once() {
+    let twice = judged("success(client) > 50% and success(client) < 99%");
+    assert_eq!(twice.verdict, Judgement::Pass);
+    let calls: Vec<&str> = twice.observed.iter().map(|one| one.call.as_str()).collect();
+    assert_eq!(calls, ["success(client)"]);
+    let both = judged("success(client) > 50% and success(client, op=read) < 99%");
+    assert_eq!(both.observed.len(), 2);
 }

@@ -8,10 +8,11 @@
 //! Must not know where times come from.
 
 use netlab_protocol::latency::SLOT_NS;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// Which part of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Ahead of the fault.
@@ -65,9 +66,10 @@ impl Window {
 }
 
 /// What is known about one occurrence of a fault. Times are nanoseconds since go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultTimes {
     /// The fault's name.
+    #[serde(default)]
     pub name: String,
     /// Which occurrence, from 1.
     pub occurrence: u32,
@@ -79,7 +81,7 @@ pub struct FaultTimes {
     pub due: i64,
     /// When its first effect was asked for.
     pub requested: i64,
-    /// When its last effect was observed.
+    /// When it was in effect: its last effect was observed.
     pub began: i64,
     /// When its healing was due.
     pub heal_due: Option<i64>,

@@ -177,6 +177,49 @@ http_request_duration_seconds_bucket{le="0.05",} 24054 # {trace_id="a b"} 0.02 1
         );
     }
 
+    /// A page as exporters send it to who asks for OpenMetrics: units, histograms with exemplars, a
+    /// summary, times with fractions, an info, a state set, and its end.
+    #[test]
+    fn a_page_of_openmetrics_is_read() {
+        let text = r#"# TYPE rpc_seconds histogram
+# UNIT rpc_seconds seconds
+# HELP rpc_seconds With "quotes", a \\ and a # in it.
+rpc_seconds_bucket{le="0.1"} 8 # {} 0.04
+rpc_seconds_bucket{le="+Inf"} 11 # {trace_id="KOO5S4vxi0o",a="} # {"} 0.67 1520879607.789
+rpc_seconds_count 11
+rpc_seconds_sum 3.245e-1
+rpc_seconds_created 1605281325.25
+# TYPE wait summary
+wait{quantile="0.5",path="a{b} # c"} 4.2 1520879607.789
+wait{quantile="0.99"} NaN
+wait_count 7
+# TYPE build info
+build_info{version="1.2",text="\"a\\b\""} 1
+# TYPE state stateset
+state{state="on"} 1
+state{state="off"} 0
+low -Inf
+# EOF
+"#;
+        let page = read_page(text, 100).unwrap();
+        assert_eq!(page.dropped, 2, "what is no number: NaN, and infinity");
+        assert_eq!(
+            rows(text),
+            [
+                row("rpc_seconds_bucket", "le=0.1", 8.0),
+                row("rpc_seconds_bucket", "le=+Inf", 11.0),
+                row("rpc_seconds_count", "", 11.0),
+                row("rpc_seconds_sum", "", 0.3245),
+                row("rpc_seconds_created", "", 1605281325.25),
+                row("wait", "quantile=0.5,path=a{b} # c", 4.2),
+                row("wait_count", "", 7.0),
+                row("build_info", "version=1.2,text=_a\\b_", 1.0),
+                row("state", "state=on", 1.0),
+                row("state", "state=off", 0.0),
+            ]
+        );
+    }
+
     #[test]
     fn what_is_none_of_the_format_is_refused_with_its_line() {
         for line in [

@@ -132,7 +132,14 @@ pub const METRICS: &[Metric] = &[
         MetricKind::Counter,
         "1",
         &[],
-        "Own acknowledged writes that a later answer for the key lacks.",
+        "Own acknowledged writes that a later answer for the key shows to be lost.",
+    ),
+    metric(
+        "writes_doubted",
+        MetricKind::Gauge,
+        "1",
+        &[],
+        "Own acknowledged writes of whose keys the last answer spoke of what they had replaced.",
     ),
     metric(
         "reads_checked_total",

@@ -1,9 +1,12 @@
 //! What became of acknowledged writes: a later answer for the same key must speak of a version no older.
 //!
 //! A node knows only of its own writes, and expects of a request only what was acknowledged before it
-//! was asked: what is under way at the same time may come in any order. The version of a key rises with
-//! every write and never falls while its store lives, so an older version, or none, is a write that
-//! is lost. (Where keys had several holders it could be one that is late: the read is stale either way.)
+//! was asked: what is under way at the same time may come in any order. A read with less than that is
+//! stale, but that alone is no lost write: who answers may lie, or be late. The version of a key rises by
+//! one with every write and never falls while its store lives. So a write is lost once no version
+//! is known of its key, one older than that which it replaced, or a write begins anew. Where a read
+//! speaks of just what it replaced, it is in doubt until the next answer: what is still in doubt when
+//! faults have healed is lost as well, which is for who reads the samples to say.
 
 use super::question::Question;
 use super::stats;
@@ -20,6 +23,8 @@ struct Written {
     version: u64,
     /// Whether a later answer was looked at.
     is_checked: bool,
+    /// Whether the last one spoke of what it had replaced.
+    is_doubted: bool,
 }
 
 /// Acknowledged writes of one node, and what became of them.
@@ -29,6 +34,7 @@ pub struct Ledger {
     written: BTreeMap<(u32, u32), Written>,
     writes_checked: u64,
     writes_lost: u64,
+    writes_doubted: u64,
     reads_checked: u64,
     reads_stale: u64,
 }
@@ -55,22 +61,24 @@ impl Ledger {
             // A failure, or a server that knows no versions.
             _ => return,
         };
-        let mut is_lost = false;
+        let mut is_anew = false;
         if let Some(expected) = expected {
             // A write makes a version of its own.
-            is_lost = found < expected + u64::from(is_write);
-            self.check(question, expected, is_lost, is_write);
+            let is_older = found < expected + u64::from(is_write);
+            if !is_write {
+                self.reads_checked += 1;
+                self.reads_stale += u64::from(is_older);
+            }
+            let is_doubted = is_older && !is_write && found > 0 && found + 1 == expected;
+            is_anew = is_older && is_write;
+            self.check(question, expected, is_older && !is_doubted, is_doubted);
         }
         if is_write && outcome == Outcome::Ok {
-            self.write(question, found, is_lost);
+            self.write(question, found, is_anew);
         }
     }
 
-    fn check(&mut self, question: &Question, expected: u64, is_lost: bool, is_write: bool) {
-        if !is_write {
-            self.reads_checked += 1;
-            self.reads_stale += u64::from(is_lost);
-        }
+    fn check(&mut self, question: &Question, expected: u64, is_lost: bool, is_doubted: bool) {
         let key = (question.target, question.key);
         let Some(written) = self.written.get_mut(&key) else {
             return;
@@ -81,6 +89,9 @@ impl Ledger {
         if !std::mem::replace(&mut written.is_checked, true) {
             self.writes_checked += 1;
         }
+        self.writes_doubted -= u64::from(written.is_doubted);
+        self.writes_doubted += u64::from(is_doubted);
+        written.is_doubted = is_doubted;
         if is_lost {
             self.writes_lost += 1;
             self.written.remove(&key);
@@ -92,18 +103,21 @@ impl Ledger {
         let before = self.written.get(&key).map(|written| written.version);
         let has_room = before.is_some() || self.written.len() < MAX_REMEMBERED;
         if has_room && (is_anew || before.is_none_or(|before| before < version)) {
-            let is_checked = false;
             let written = Written {
                 version,
-                is_checked,
+                is_checked: false,
+                is_doubted: false,
             };
-            self.written.insert(key, written);
+            let before = self.written.insert(key, written);
+            let was_doubted = before.is_some_and(|before| before.is_doubted);
+            self.writes_doubted -= u64::from(was_doubted);
         }
     }
 
     /// Forgets what was written: who is asked, or what for, is another.
     pub fn clear(&mut self) {
         self.written.clear();
+        self.writes_doubted = 0;
     }
 
     /// Appends what became of them.
@@ -111,6 +125,7 @@ impl Ledger {
         for (metric, count) in [
             ("writes_checked_total", self.writes_checked),
             ("writes_lost_total", self.writes_lost),
+            ("writes_doubted", self.writes_doubted),
             ("reads_checked_total", self.reads_checked),
             ("reads_stale_total", self.reads_stale),
         ] {
@@ -152,6 +167,33 @@ mod tests {
         ledger.answered(&read, Some(5), Outcome::Ok, Some(4));
         assert_eq!(counts(&ledger), [1, 1, 3, 2]);
         assert_eq!(ledger.expected(&read), None);
+    }
+
+    /// What answers with what the last write replaced is stale; whether the write is lost, too, the next
+    /// answer says.
+    #[test]
+    fn a_stale_read_is_no_lost_write() {
+        let mut ledger = Ledger::default();
+        let (read, write) = (question(Op::Read), question(Op::Write));
+        ledger.answered(&write, None, Outcome::Ok, Some(5));
+        for _ in 0..2 {
+            ledger.answered(&read, Some(5), Outcome::Ok, Some(4));
+        }
+        assert_eq!((counts(&ledger), ledger.writes_doubted), ([1, 0, 2, 2], 1));
+        ledger.answered(&read, Some(5), Outcome::Ok, Some(5));
+        assert_eq!((counts(&ledger), ledger.writes_doubted), ([1, 0, 3, 2], 0));
+
+        ledger.answered(&read, Some(5), Outcome::Ok, Some(4));
+        ledger.answered(&write, Some(5), Outcome::Ok, Some(6));
+        assert_eq!((counts(&ledger), ledger.writes_doubted), ([1, 0, 4, 3], 0));
+
+        // The store began anew, and others had written just so often.
+        ledger.answered(&read, Some(6), Outcome::Ok, Some(5));
+        ledger.answered(&write, Some(6), Outcome::Ok, Some(6));
+        assert_eq!((counts(&ledger), ledger.writes_doubted), ([2, 1, 5, 4], 0));
+        assert_eq!(ledger.expected(&read), Some(6));
+        ledger.answered(&read, Some(6), Outcome::Ok, Some(4));
+        assert_eq!(counts(&ledger), [3, 2, 6, 5]);
     }
 
     #[test]
