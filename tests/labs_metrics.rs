@@ -10,9 +10,10 @@ use packed::Packed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
-use support::{SECOND, Sandbox, eventually, steady};
+use support::{Record, SECOND, Sandbox, eventually, requests, steady};
 
 /// A row of `samples.csv`.
 #[derive(Clone, Debug)]
@@ -369,4 +370,158 @@ nodes:
         page.signal(2);
         page.finish().expect(130);
     });
+}
+
+/// A program of Debian's packages prometheus and prometheus-node-exporter: in the folder into which
+/// `.ci/run full` unpacks them, or where they are installed.
+fn of_prometheus(path: &str) -> PathBuf {
+    let folder = std::env::var_os("NETLAB_PROMETHEUS").unwrap_or("/".into());
+    let program = Path::new(&folder).join(path);
+    let there = program.is_file();
+    assert!(
+        there,
+        "{} is missing: install prometheus and prometheus-node-exporter, or unpack them into $NETLAB_PROMETHEUS",
+        program.display()
+    );
+    program
+}
+
+/// An image with the real exporter and the libraries that it needs.
+fn exporter() -> Option<Packed> {
+    let mut files = Vec::new();
+    let mut pack = |from: &Path, to: &str| {
+        let bytes = std::fs::read(from).unwrap();
+        files.push((to.trim_start_matches('/').to_owned(), 0o755, bytes));
+    };
+    let program = of_prometheus("usr/bin/prometheus-node-exporter");
+    pack(&program, "/bin/node_exporter");
+    let needs = Command::new("ldd").arg(&program).output().unwrap();
+    let needs = String::from_utf8(needs.stdout).unwrap();
+    for library in needs
+        .split_whitespace()
+        .filter(|word| word.starts_with('/'))
+    {
+        pack(Path::new(library), library);
+    }
+    let files: Vec<(&str, u32, &[u8])> = files
+        .iter()
+        .map(|(path, mode, bytes)| (path.as_str(), *mode, bytes.as_slice()))
+        .collect();
+    Packed::new("exporter", &files)
+}
+
+/// What a real reader of the format finds wrong with a page.
+fn complaints(page: &str) -> String {
+    let mut check = Command::new(of_prometheus("usr/bin/promtool"))
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    check
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(page.as_bytes())
+        .unwrap();
+    let done = check.wait_with_output().unwrap();
+    let said = [done.stdout, done.stderr].concat();
+    String::from_utf8(said).unwrap()
+}
+
+/// A real exporter is read, checks speak of its metrics, every request is recorded because the command
+/// says so, and Prometheus' own tool finds nothing wrong with the page of the lab.
+#[test]
+#[ignore = "needs Debian's prometheus and prometheus-node-exporter: `.ci/run full` runs it"]
+fn a_real_exporter_is_read_and_a_real_reader_is_content() {
+    steady(|| {
+        let Some(sandbox) = Sandbox::new("exporter") else {
+            return;
+        };
+        let Some(image) = exporter() else {
+            return;
+        };
+        let image = &image.0;
+        let text = format!(
+            "name: exporter
+nodes:
+  machine:
+    image: \"{image}\"
+    command: [node_exporter, \"--web.listen-address=:9100\"]
+    port: 9100
+    healthcheck: {{ tcp: 9100 }}
+    metrics: \"http://:9100/metrics\"
+  client: {{ role: client, load: {{ target: machine, path: /, rate: 10/s }} }}
+  server: {{ role: server }}
+  user: {{ role: client, load: {{ target: server, rate: 20/s, writes: 50% }} }}
+scenario:
+  warmup: 1s
+  duration: 5s
+checks:
+  the host has a load: 'metric(\"node_load1\", max, machine) >= 0'
+  memory is told: 'metric(\"node_memory_MemTotal_bytes\", min, machine) > 1MiB'
+  it is read: 'metric(\"scrape_up\", mean, machine) > 0.5'
+  nothing is left out: 'metric(\"scrape_dropped_total\", last, machine) < 1000'
+"
+        );
+        let file = sandbox.topology("exporter.yaml", &text);
+        sandbox
+            .netlab(&["up", &file, "--record", "requests"])
+            .expect(0);
+        let page = sandbox.start(&["metrics", "--listen", "127.0.0.1:0"]);
+        let told = || std::fs::read_to_string(&page.stdout).unwrap();
+        eventually("it listens", Duration::from_secs(20), || {
+            told().ends_with("/metrics\n")
+        });
+        let url = told();
+        let address = url.trim().strip_prefix("http://").unwrap();
+        let (_, body) = get(address.strip_suffix("/metrics").unwrap(), None);
+        page.signal(2);
+        page.finish().expect(130);
+        sandbox.netlab(&["down", "exporter"]).expect(0);
+        for family in [
+            "node_load1{",
+            "netlab_requests_total{",
+            "netlab_memory_bytes{",
+        ] {
+            assert!(body.contains(family), "{family}: {body}");
+        }
+        assert_eq!(complaints(&body), "");
+        assert_ne!(
+            complaints("# TYPE a_total gauge\na_total 1\n"),
+            "",
+            "the ruler measures"
+        );
+
+        let record = sandbox.record("exporter");
+        let rows = rows(&record.folder);
+        let loads = rows.iter().filter(|row| row.metric == "node_load1");
+        let loads: Vec<f64> = loads.map(|row| row.value).collect();
+        assert!(loads.len() >= 2, "{loads:?}");
+        let mine: f64 = std::fs::read_to_string("/proc/loadavg")
+            .unwrap()
+            .split(' ')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap();
+        let near = |load: &&f64| (*load / mine.max(0.1)).abs() < 10.0;
+        assert!(loads.iter().any(|load| near(&load)), "{loads:?}, {mine}");
+        each_request_stands_alone(&record);
+    });
+}
+
+/// Both loads have as many rows as requests were counted.
+fn each_request_stands_alone(record: &Record) {
+    let rows = requests::rows(record);
+    for node in ["client", "user"] {
+        let counted = record.latency.iter().filter(|row| row.node == node);
+        let counted: u64 = counted.map(|row| row.count).sum();
+        let alone = rows.iter().filter(|row| row.node == node).count();
+        assert!(
+            counted > 20 && alone as u64 == counted,
+            "{node}: {alone} of {counted}"
+        );
+    }
 }

@@ -8,6 +8,7 @@ mod support;
 use quick_junit::Report;
 use serde_json::Value;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use support::{Sandbox, docker, eventually, steady};
 
@@ -290,4 +291,45 @@ fn a_failure_shows_where_to_look() {
         assert!(!sandbox.objects().is_empty(), "it is kept");
         sandbox.netlab(&["down", "pair"]).expect(0);
     });
+}
+
+/// Each shipped topology passes, and each of its checks says something else when a fault is left out or
+/// never heals.
+#[test]
+#[ignore = "plays every shipped topology several times: `.ci/run full` runs it"]
+fn every_check_of_a_shipped_topology_can_fail() {
+    for file in shipped() {
+        steady(|| {
+            let Some(sandbox) = Sandbox::new("prove") else {
+                return;
+            };
+            let path = file.display().to_string();
+            let test = sandbox.start(&["test", &path, "--prove-checks", "--json"]);
+            let done = test.finish_within(Duration::from_secs(1200)).expect(0);
+            let json: Value = serde_json::from_slice(done.stdout.as_bytes()).unwrap();
+            let proofs = json["cases"][0]["proofs"].as_array().unwrap();
+            assert!(!proofs.is_empty(), "{path}: {json:#}");
+            for proof in proofs {
+                assert_eq!(proof["verdict"], "pass", "{path}: {proof:#}");
+                assert!(
+                    !proof["differs"].as_array().unwrap().is_empty(),
+                    "{path}: {proof:#}"
+                );
+                println!("{path}: {}", proof["check"]);
+            }
+        });
+    }
+}
+
+/// The shipped topologies that have checks.
+fn shipped() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("topologies");
+    let files = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let checks = |path: &PathBuf| fs::read_to_string(path).unwrap().contains("\nchecks:");
+    let mut files: Vec<PathBuf> = files.filter(checks).collect();
+    files.sort();
+    assert!(files.len() >= 8, "{files:?}");
+    files
 }

@@ -175,7 +175,7 @@ impl Recorder {
         let lag = fabric.lag().unwrap_or_default().since(&self.lag);
         let quantile = |q| lag.quantile(q).unwrap_or_default();
         self.env.fabric_lag = format!(
-            "{} packets: median {:?}, p99 {:?}, max {:?}",
+            "{} packets: median {:.1?}, p99 {:.1?}, max {:.1?}",
             lag.packets(),
             quantile(0.5),
             quantile(0.99),

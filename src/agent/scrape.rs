@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const MAX_HEAD: usize = 16 << 10;
 /// Longest page in bytes.
 const MAX_PAGE: usize = 1 << 20;
+/// Formats that are read, the plainer one first.
+const ACCEPT: &str =
+    "text/plain;version=0.0.4,application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.4";
 /// Most series of one node in a run; the rest is counted.
 pub(super) const MAX_SERIES: usize = 1000;
 
@@ -48,7 +51,7 @@ async fn read(caller: Caller, addresses: Addresses, to: &Endpoint) -> Result<Vec
     let mut stream = connect(caller, addresses, to.port).await.map_err(said)?;
     // HTTP/1.0: the end of the answer is the end of the connection, whatever else it says.
     let request = format!(
-        "GET {} HTTP/1.0\r\nHost: localhost:{}\r\nAccept: text/plain;version=0.0.4\r\n\r\n",
+        "GET {} HTTP/1.0\r\nHost: localhost:{}\r\nAccept: {ACCEPT}\r\nAccept-Encoding: identity\r\n\r\n",
         to.path, to.port
     );
     stream.write_all(request.as_bytes()).await.map_err(said)?;
@@ -150,6 +153,15 @@ fn understand(head: &str) -> Result<Option<usize>, String> {
         if key.eq_ignore_ascii_case("transfer-encoding") {
             return Err("it answered in chunks, which HTTP/1.0 does not know".to_owned());
         }
+        let encoding = value.trim();
+        if key.eq_ignore_ascii_case("content-encoding")
+            && !encoding.eq_ignore_ascii_case("identity")
+        {
+            let encoding: String = encoding.chars().take(20).collect();
+            return Err(format!(
+                "it answered in {encoding:?}, which it was not asked for"
+            ));
+        }
         if key.eq_ignore_ascii_case("content-length") {
             let said = value.trim().parse();
             length = Some(said.map_err(|_| "its content-length is no number".to_owned())?);
@@ -197,6 +209,14 @@ mod tests {
             (
                 format!("{head}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
                 why("it answered in chunks, which HTTP/1.0 does not know"),
+            ),
+            (
+                format!("{head}Content-Encoding: gzip\r\n\r\n\x1f\u{8b}"),
+                why("it answered in \"gzip\", which it was not asked for"),
+            ),
+            (
+                format!("{head}content-encoding: identity\r\n\r\nup 1\n"),
+                ok("up 1\n"),
             ),
             (
                 format!("{head}\r\n{}", "x".repeat(MAX_PAGE + 1)),

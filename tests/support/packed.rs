@@ -13,7 +13,7 @@ pub struct Packed(pub String);
 impl Packed {
     /// Busybox with these files (path, mode, content), or none (with the reason printed) where there is
     /// no busybox.
-    pub fn new(name: &str, files: &[(&str, u32, &str)]) -> Option<Packed> {
+    pub fn new<C: AsRef<[u8]>>(name: &str, files: &[(&str, u32, C)]) -> Option<Packed> {
         if !std::path::Path::new(BUSYBOX).exists() {
             assert!(
                 std::env::var_os("NETLAB_TESTS_STRICT").is_none(),
@@ -36,11 +36,10 @@ impl Packed {
         }
         for (path, mode, content) in files {
             let mut file = tar::Header::new_gnu();
+            let content = content.as_ref();
             file.set_size(content.len() as u64);
             file.set_mode(*mode);
-            archive
-                .append_data(&mut file, path, content.as_bytes())
-                .unwrap();
+            archive.append_data(&mut file, path, content).unwrap();
         }
         let bytes = archive.into_inner().unwrap();
         let mut import = Command::new("docker")
