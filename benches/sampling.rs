@@ -29,7 +29,7 @@ fn main() -> Outcome<()> {
     let folder = std::env::temp_dir().join(format!("netlab-sampling-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
     let measured = measure(&folder, nodes, rounds, seconds);
-    let down = netlab(&["down", "sampling-bench"]);
+    let down = netlab(&["down", "sampling-bench", "--images"]);
     fs::remove_dir_all(&folder)?;
     let (seldom, often) = measured?;
     down?;

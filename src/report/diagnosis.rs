@@ -53,15 +53,18 @@ impl Diagnosis {
         let wrong = went_wrong(&record.events).or(looked).unwrap_or(summary.end);
         let all = summary.faults.iter().flat_map(|fault| {
             let occurrences = fault.occurrences.iter();
-            occurrences.map(|once| (occurrence_label(&fault.name, once.occurrence), once))
+            occurrences.map(|once| {
+                let times = &once.times;
+                (occurrence_label(&fault.name, times.occurrence), times)
+            })
         });
-        let begun = all.filter(|(_, once)| once.requested <= wrong);
-        let fault = begun.max_by_key(|(_, once)| once.requested);
+        let begun = all.filter(|(_, times)| times.requested <= wrong);
+        let fault = begun.max_by_key(|(_, times)| times.requested);
         let mut texts: Vec<&str> = Vec::new();
         texts.extend(record.events.iter().filter_map(about));
         texts.extend(failed.map(|check| check.expect.as_str()));
         texts.extend(summary.reasons.iter().map(String::as_str));
-        texts.extend(fault.as_ref().map(|(_, once)| once.target.as_str()));
+        texts.extend(fault.as_ref().map(|(_, times)| times.target.as_str()));
         Diagnosis {
             fault: fault.map(|(name, fault)| {
                 let at = |ns: i64| instant(ns - summary.warmup);

@@ -58,24 +58,9 @@ pub struct FaultSummary {
 /// One occurrence of a fault.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OccurrenceSummary {
-    /// Its number, from 1.
-    pub occurrence: u32,
-    /// Its kind.
-    pub kind: String,
-    /// Its target.
-    pub target: String,
-    /// When it was due.
-    pub due: i64,
-    /// When its first effect was asked for.
-    pub requested: i64,
-    /// When it was in effect.
-    pub began: i64,
-    /// When its healing was due.
-    pub heal_due: Option<i64>,
-    /// When its healing was started.
-    pub heal_started: Option<i64>,
-    /// When it had healed.
-    pub healed: Option<i64>,
+    /// What it was, and when.
+    #[serde(flatten)]
+    pub times: FaultTimes,
     /// What proves it; none: it was not healed in this run, or failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
@@ -193,15 +178,7 @@ fn fault(record: &Run, times: &[FaultTimes], occurrences: &[usize], frame: &Fram
 
 fn occurrence(events: &[Event], fault: &FaultTimes) -> OccurrenceSummary {
     OccurrenceSummary {
-        occurrence: fault.occurrence,
-        kind: fault.kind.clone(),
-        target: fault.target.clone(),
-        due: fault.due,
-        requested: fault.requested,
-        began: fault.began,
-        heal_due: fault.heal_due,
-        heal_started: fault.heal_started,
-        healed: fault.healed,
+        times: fault.clone(),
         proof: proof(events, fault),
         heal: heal(events, fault),
     }

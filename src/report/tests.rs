@@ -320,7 +320,7 @@ fn a_repeated_fault_is_one_fault_with_several_occurrences() {
     let summary = Summary::new(&record(lab.clone(), events.clone(), latency.clone()));
     assert_eq!(summary.faults.len(), 1);
     let numbers: Vec<u32> = (summary.faults[0].occurrences.iter())
-        .map(|once| once.occurrence)
+        .map(|once| once.times.occurrence)
         .collect();
     assert_eq!(numbers, [1, 2, 11, 3, 4, 5, 6, 7, 8, 9, 10]);
     golden("repeated", &text(&summary, Palette::PLAIN));

@@ -141,7 +141,8 @@ fn fault_head(out: &mut String, fault: &FaultSummary, summary: &Summary, palette
         proven(out, once, palette);
         return;
     }
-    let is_drawn = |once: &OccurrenceSummary| once.target != *target || once.kind != *kind;
+    let is_drawn =
+        |once: &OccurrenceSummary| once.times.target != *target || once.times.kind != *kind;
     let drawn = fault.occurrences.iter().any(is_drawn);
     let what = if drawn {
         kind.clone()
@@ -150,7 +151,7 @@ fn fault_head(out: &mut String, fault: &FaultSummary, summary: &Summary, palette
     };
     let _ = writeln!(out, "\n{name}  {what}, {} times", fault.occurrences.len());
     for once in fault.occurrences.iter().take(SHOWN) {
-        let number = format!("#{}", once.occurrence);
+        let number = format!("#{}", once.times.occurrence);
         let line = format!("{number:<4} {}", one_of_many(once, drawn, summary));
         wrapped(out, "  ", &line, palette);
         proven(out, once, palette);
@@ -169,33 +170,36 @@ fn fault_head(out: &mut String, fault: &FaultSummary, summary: &Summary, palette
 /// `12.0 s to 13.0 s: in effect +40 ms, healed +300 ms`; what is late counts from when it was due.
 fn one_of_many(once: &OccurrenceSummary, drawn: bool, summary: &Summary) -> String {
     let what = match drawn {
-        true => format!("{} {}, ", once.kind, once.target),
+        true => format!("{} {}, ", once.times.kind, once.times.target),
         false => String::new(),
     };
     let late = |from: i64, at: i64| length((at - from).max(0));
-    let healed = match (once.heal_due.or(Some(once.due)), once.healed) {
+    let healed = match (
+        once.times.heal_due.or(Some(once.times.due)),
+        once.times.healed,
+    ) {
         (Some(due), Some(at)) => format!("healed +{}", late(due, at)),
         _ => "not healed".to_owned(),
     };
-    let (when, effect) = (until(once, summary), late(once.due, once.began));
+    let (when, effect) = (until(once, summary), late(once.times.due, once.times.began));
     format!("{what}{when}: in effect +{effect}, {healed}")
 }
 
 /// `10.0 s to 20.0 s`, as it was due.
 fn until(once: &OccurrenceSummary, summary: &Summary) -> String {
     let scenario = |ns: i64| instant(ns - summary.warmup);
-    match once.heal_due {
-        Some(due) => format!("{} to {}", scenario(once.due), scenario(due)),
-        None => format!("at {}", scenario(once.due)),
+    match once.times.heal_due {
+        Some(due) => format!("{} to {}", scenario(once.times.due), scenario(due)),
+        None => format!("at {}", scenario(once.times.due)),
     }
 }
 
 /// `in effect after 38.0 ms, healed after 412 ms`.
 fn speed(once: &OccurrenceSummary) -> String {
-    let effect = length((once.began - once.due).max(0));
-    let healed = match (once.heal_due, once.healed) {
+    let effect = length((once.times.began - once.times.due).max(0));
+    let healed = match (once.times.heal_due, once.times.healed) {
         (Some(due), Some(at)) => format!(", healed after {}", length((at - due).max(0))),
-        (None, Some(at)) => format!(", over after {}", length((at - once.due).max(0))),
+        (None, Some(at)) => format!(", over after {}", length((at - once.times.due).max(0))),
         (_, None) => ", not healed in this run".to_owned(),
     };
     format!("in effect after {effect}{healed}")

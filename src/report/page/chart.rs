@@ -114,14 +114,15 @@ impl Figure {
         LEFT + share.clamp(0.0, 1.0) * (WIDTH - LEFT - RIGHT)
     }
 
+    /// Bands are one picture, which is never darker than its group allows, and names stand before it.
     fn draw_bands(&self, out: &mut String, lanes: &[usize], top: f64, bottom: f64) {
-        for (band, lane) in self.bands.iter().zip(lanes) {
-            let (a, b) = (self.x(band.time.0), self.x(band.time.1));
-            let y = if band.name.is_empty() {
-                top
-            } else {
-                LANE * *lane as f64
-            };
+        let y = |band: &Band, lane: usize| match band.name.is_empty() {
+            true => top,
+            false => LANE * lane as f64,
+        };
+        out.push_str("<g class=\"bands\">\n");
+        for (band, &lane) in self.bands.iter().zip(lanes) {
+            let (a, b, y) = (self.x(band.time.0), self.x(band.time.1), y(band, lane));
             let _ = writeln!(
                 out,
                 "<rect class=\"band {}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>",
@@ -131,6 +132,10 @@ impl Figure {
                 n((b - a).max(1.5)),
                 n(bottom - y)
             );
+        }
+        out.push_str("</g>\n");
+        for (band, &lane) in self.bands.iter().zip(lanes) {
+            let (a, b, y) = (self.x(band.time.0), self.x(band.time.1), y(band, lane));
             let beyond = a + width(&band.name, 12.0) > WIDTH - 8.0;
             let (x, end) = if beyond {
                 (b - 4.0, " end")

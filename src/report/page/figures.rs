@@ -53,7 +53,10 @@ pub(super) fn bands(frame: &Frame, summary: &Summary) -> Vec<Band> {
     }
     let occurrences = summary.faults.iter().flat_map(|fault| {
         let all = fault.occurrences.iter();
-        all.map(|once| (occurrence_label(&fault.name, once.occurrence), once))
+        all.map(|once| {
+            let times = &once.times;
+            (occurrence_label(&fault.name, times.occurrence), times)
+        })
     });
     for (name, fault) in occurrences {
         let heal = fault.heal_started.unwrap_or(frame.end);

@@ -66,8 +66,8 @@ fn of_fault(fault: &FaultSummary, warmup: i64) -> String {
         name, kind, target, ..
     } = fault;
     let (at, late) = (
-        instant(first.began - warmup),
-        length((first.began - first.due).max(0)),
+        instant(first.times.began - warmup),
+        length((first.times.began - first.times.due).max(0)),
     );
     let mut text = match fault.occurrences.len() {
         1 => format!(
@@ -84,11 +84,11 @@ fn of_fault(fault: &FaultSummary, warmup: i64) -> String {
         let healed = fault
             .occurrences
             .iter()
-            .filter(|once| once.healed.is_some());
+            .filter(|once| once.times.healed.is_some());
         text.push_str(&format!(" It healed {} times.", healed.count()));
         return text;
     }
-    match (last.heal_started, last.healed) {
+    match (last.times.heal_started, last.times.healed) {
         (Some(started), Some(healed)) => text.push_str(&format!(
             " Its healing was started at {} and complete {} later.",
             instant(started - warmup),

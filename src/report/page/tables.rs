@@ -16,6 +16,7 @@ pub(super) struct Fault {
     name: String,
     what: String,
     proofs: Vec<Proven>,
+    each: Vec<Once>,
     facts: Vec<(String, String)>,
     roles: Vec<Role>,
 }
@@ -38,6 +39,14 @@ struct Row {
     p99: String,
     rate: String,
     failed: String,
+}
+
+/// One of several occurrences of a fault.
+#[derive(Debug, Serialize)]
+struct Once {
+    name: String,
+    told: String,
+    proofs: Vec<Proven>,
 }
 
 /// What was proven of an occurrence of a fault.
@@ -111,30 +120,38 @@ fn fault(fault: &FaultSummary, warmup: i64) -> Fault {
     let at = |ns: i64| instant(ns - warmup);
     let some = |ns: Option<i64>| ns.map_or(NONE.to_owned(), at);
     let effect = |once: &OccurrenceSummary| {
-        let late = length((once.began - once.due).max(0));
-        format!("{} ({late} after it was due)", at(once.began))
+        let late = length((once.times.began - once.times.due).max(0));
+        format!("{} ({late} after it was due)", at(once.times.began))
     };
-    let facts = match fault.occurrences.as_slice() {
-        [once] => vec![
-            ("due".to_owned(), at(once.due)),
-            ("asked for".to_owned(), at(once.requested)),
+    let single = |once: &OccurrenceSummary| {
+        let times = &once.times;
+        let facts = vec![
+            ("due".to_owned(), at(times.due)),
+            ("asked for".to_owned(), at(times.requested)),
             ("in effect".to_owned(), effect(once)),
-            ("heal due".to_owned(), some(once.heal_due)),
-            ("heal started".to_owned(), some(once.heal_started)),
-            ("healed".to_owned(), some(once.healed)),
-        ],
-        many => {
-            let fact = |once: &OccurrenceSummary| {
-                let what = format!("{} {}", once.kind, once.target);
-                let (from, healed) = (effect(once), some(once.healed));
-                let told = format!("{what}, {from}, healed {healed}");
-                (format!("#{}", once.occurrence), told)
-            };
-            many.iter().map(fact).collect()
+            ("heal due".to_owned(), some(times.heal_due)),
+            ("heal started".to_owned(), some(times.heal_started)),
+            ("healed".to_owned(), some(times.healed)),
+        ];
+        (facts, proven(once), Vec::new())
+    };
+    let of_many = |once: &OccurrenceSummary| {
+        let times = &once.times;
+        let what = format!("{} {}", times.kind, times.target);
+        let (from, healed) = (effect(once), some(times.healed));
+        Once {
+            name: format!("#{}", times.occurrence),
+            told: format!("{what}, {from}, healed {healed}"),
+            proofs: proven(once),
         }
     };
+    let (facts, proofs, each) = match fault.occurrences.as_slice() {
+        [once] => single(once),
+        many => (Vec::new(), Vec::new(), many.iter().map(of_many).collect()),
+    };
     Fault {
-        proofs: fault.occurrences.iter().flat_map(proven).collect(),
+        proofs,
+        each,
         name: fault.name.clone(),
         what: format!("{} {}", fault.kind, fault.target),
         facts,
