@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use netlab::spec::{LoadOptions, Source};
+use netlab_protocol::latency::Outcome;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
@@ -98,6 +99,18 @@ fn exit_codes_are_those_of_the_help() {
             assert!(codes.contains(code.trim()), "{code} is not in --help");
         }
     }
+}
+
+/// What becomes of a request stands in the README as records have it.
+#[test]
+fn outcomes_are_those_of_records() {
+    let text = readme();
+    let listed = text.split("`outcome` is one of ").nth(1).unwrap();
+    let (listed, _) = listed.split_once(", of which the first two").unwrap();
+    let known = Outcome::ALL.map(Outcome::as_str);
+    assert_eq!(listed.split(", ").collect::<Vec<_>>(), known);
+    let succeeds: Vec<bool> = Outcome::ALL.iter().map(|one| one.is_success()).collect();
+    assert!(succeeds[..2].iter().all(|is| *is) && !succeeds[2..].contains(&true));
 }
 
 #[test]

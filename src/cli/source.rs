@@ -3,10 +3,11 @@
 use super::exit::Failure;
 use super::terminal::Terminal;
 use crate::id::Name;
-use crate::lab::{self, Lab, Loaded};
+use crate::lab::{self, Lab, Loaded, Program};
 use crate::spec::{Diagnostics, Files, LoadOptions, MAX_BYTES, Source};
 use crate::timeline::Recorded;
 use clap::Args;
+use netlab_protocol::role::Role;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
@@ -33,9 +34,19 @@ pub struct Overrides {
     /// Play the timeline of a recorded run (its `timeline.json`) in place of the file's scenario
     #[arg(long, value_name = "FILE")]
     timeline: Option<String>,
+    /// Record what every load does one by one, as if each said `record: requests` in the file
+    #[arg(long, value_name = "WHAT")]
+    record: Option<Records>,
     /// Take warnings for errors
     #[arg(long)]
     strict: bool,
+}
+
+/// What is recorded besides what always is.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Records {
+    /// Each request, in `requests.csv`.
+    Requests,
 }
 
 impl Overrides {
@@ -159,7 +170,23 @@ pub fn resolve_text(
     if let (Ok(loaded), Some(path)) = (&mut loaded, &overrides.timeline) {
         replay(path, &mut loaded.lab)?;
     }
+    if let (Ok(loaded), Some(Records::Requests)) = (&mut loaded, overrides.record) {
+        record_requests(&mut loaded.lab);
+    }
     Ok(loaded)
+}
+
+fn record_requests(lab: &mut Lab) {
+    for node in &mut lab.nodes {
+        let load = match &mut node.program {
+            Program::Role(Role::Client(client)) => Some(&mut client.load),
+            Program::Role(Role::Peer(peer)) => peer.load.as_mut(),
+            Program::Role(Role::Server(_)) | Program::Image(_) | Program::Host => None,
+        };
+        if let Some(load) = load {
+            load.record = true;
+        }
+    }
 }
 
 /// Puts a recorded timeline in the place of the lab's scenario.
