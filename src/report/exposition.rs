@@ -35,6 +35,9 @@ const OWN: [(&str, &str, &str); 4] = [
     ),
 ];
 
+/// Help of what a node's program tells: its own help is read over.
+const FOREIGN: &str = "Told by a program in a node.";
+
 /// The page.
 pub fn page(lab: &str, rows: &[MetricRow]) -> String {
     // All values of a family stand together.
@@ -45,9 +48,7 @@ pub fn page(lab: &str, rows: &[MetricRow]) -> String {
     let mut out = String::new();
     for (family, rows) in families {
         let (name, kind, help) = told(&family);
-        if let Some(help) = help {
-            let _ = writeln!(out, "# HELP {name} {help}");
-        }
+        let _ = writeln!(out, "# HELP {name} {help}");
         let _ = writeln!(out, "# TYPE {name} {kind}");
         for row in rows {
             let metric = row.metric.strip_prefix(&family).unwrap_or_default();
@@ -67,20 +68,23 @@ fn family(metric: &str) -> String {
     }
 }
 
-fn told(family: &str) -> (String, &'static str, Option<&'static str>) {
+/// Name, kind and help of a family.
+fn told(family: &str) -> (String, &'static str, &'static str) {
     let name = format!("netlab_{family}");
     if let Some((_, kind, help)) = OWN.iter().find(|(own, ..)| *own == family) {
-        return (name, kind, Some(help));
+        return (name, kind, help);
     }
     match metric_named(family) {
         Some(metric) => {
             let kind = match metric.kind {
                 MetricKind::Counter => "counter",
+                // Only summaries have quantiles.
+                MetricKind::Gauge if metric.labels == ["quantile"] => "summary",
                 MetricKind::Gauge => "gauge",
             };
-            (name, kind, Some(metric.help))
+            (name, kind, metric.help)
         }
-        None => (family.to_owned(), "untyped", None),
+        None => (family.to_owned(), "untyped", FOREIGN),
     }
 }
 
@@ -138,6 +142,7 @@ mod tests {
                 3.0,
             ),
             row("", "host_cpu_idle_ratio", "", 0.5),
+            row("", "fabric_lag_seconds", "quantile=0.99", 0.25),
             row("c", "request_duration_seconds_count", "op=read", 3.0),
             row("d", "cpu_seconds_total", "", 1.25),
             row("c", "cpu_seconds_total", "", 2.0),
@@ -148,9 +153,13 @@ mod tests {
 # TYPE netlab_cpu_seconds_total counter
 netlab_cpu_seconds_total{lab="my-lab",node="d",role="client"} 1.25
 netlab_cpu_seconds_total{lab="my-lab",node="c",role="client"} 2
+# HELP netlab_fabric_lag_seconds How much later than due packets left the fabric since the last sample: 0.5, 0.99, and 1 for the latest.
+# TYPE netlab_fabric_lag_seconds summary
+netlab_fabric_lag_seconds{lab="my-lab",quantile="0.99"} 0.25
 # HELP netlab_host_cpu_idle_ratio Share of the host's processor time since the last sample in which nothing wanted to run.
 # TYPE netlab_host_cpu_idle_ratio gauge
 netlab_host_cpu_idle_ratio{lab="my-lab"} 0.5
+# HELP http_hits Told by a program in a node.
 # TYPE http_hits untyped
 http_hits{lab="my-lab",node="d",role="client",exported_node="x",path="C:\\"} 9
 # HELP netlab_request_duration_seconds Latency of answers that crossed the network, from the intended time.
