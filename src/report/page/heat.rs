@@ -2,15 +2,17 @@
 //!
 //! Two maps side by side, senders below each other and receivers beside each other. A pair without a
 //! packet is blank. Strength of colour says the same as the number in it, where there is room for one.
+//! Of more nodes than have room for their names, those are shown whose links lost and carried most.
 
 use crate::metrics::LinkMetric;
 use crate::record::{LinkSample, Run};
 use crate::report::picture::{shortened, width, xml};
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-/// More nodes than this make squares too small to be seen.
-const MOST: usize = 200;
+/// Most nodes of which names and squares can be read.
+const MOST: usize = 36;
 /// Largest side of a square, and the least one in which a number has room.
 const SQUARE: f64 = 46.0;
 const READABLE: f64 = 30.0;
@@ -31,25 +33,26 @@ impl Carried {
     }
 }
 
-/// The heat map; none when the record has no counters of links, or too many nodes for a picture.
+/// The heat map; none when the record has no counters of links.
 pub(super) fn svg(run: &Run) -> Option<String> {
-    let carried = carried(&run.links);
-    let names: Vec<&str> = run
-        .lab
-        .nodes
-        .iter()
-        .map(|node| node.name.as_str())
-        .collect();
-    if carried.is_empty() || names.len() > MOST {
+    let all = carried(&run.links);
+    if all.is_empty() {
         return None;
     }
+    let nodes = &run.lab.nodes;
+    let shown = shown(nodes.len(), &all);
+    let names = shown.iter().filter_map(|&at| nodes.get(at));
+    let names: Vec<&str> = names.map(|node| node.name.as_str()).collect();
+    let carried = among(&shown, &all);
     let margin = names
         .iter()
         .map(|name| width(&shortened(name, 14), 11.0))
         .fold(20.0, f64::max)
         + 8.0;
     let side = ((WIDTH / 2.0 - margin - 20.0) / names.len() as f64).min(SQUARE);
-    let height = margin + 30.0 + side * names.len() as f64;
+    let below = margin + 30.0 + side * names.len() as f64;
+    let is_part = names.len() < nodes.len();
+    let height = below + if is_part { 24.0 } else { 0.0 };
     let mut out = format!(
         "<svg class=\"chart heat\" viewBox=\"0 0 {WIDTH} {height:.1}\" role=\"img\" aria-label=\"What each link carried and lost\">\n"
     );
@@ -86,8 +89,46 @@ pub(super) fn svg(run: &Run) -> Option<String> {
             (c.lost().sqrt(), text)
         },
     );
+    if is_part {
+        let _ = writeln!(
+            out,
+            "<text class=\"tick left part\" x=\"{margin:.1}\" y=\"{:.1}\">{} of {} nodes: those of the links that lost most, then of those that carried most</text>",
+            below + 14.0,
+            names.len(),
+            nodes.len()
+        );
+    }
     out.push_str("</svg>\n");
     Some(out)
+}
+
+/// The nodes that are shown, in their order.
+fn shown(nodes: usize, carried: &BTreeMap<(usize, usize), Carried>) -> BTreeSet<usize> {
+    if nodes <= MOST {
+        return (0..nodes).collect();
+    }
+    let mut pairs: Vec<_> = carried.iter().collect();
+    pairs.sort_by_key(|(pair, carried)| (Reverse((carried.dropped, carried.packets)), **pair));
+    let mut shown = BTreeSet::new();
+    for (&(from, to), _) in pairs {
+        let more = [from, to].iter().filter(|at| !shown.contains(*at)).count();
+        if shown.len() + more <= MOST {
+            shown.extend([from, to]);
+        }
+    }
+    shown
+}
+
+/// What pairs of shown nodes carried, by their places among these.
+fn among(
+    shown: &BTreeSet<usize>,
+    all: &BTreeMap<(usize, usize), Carried>,
+) -> BTreeMap<(usize, usize), Carried> {
+    let places: BTreeMap<usize, usize> = shown.iter().copied().zip(0..).collect();
+    let place = |(&(from, to), carried): (&(usize, usize), &Carried)| {
+        Some(((*places.get(&from)?, *places.get(&to)?), *carried))
+    };
+    all.iter().filter_map(place).collect()
 }
 
 /// Growth of the counters of every pair, restarts of the agent allowed for.
@@ -137,9 +178,7 @@ impl Map<'_> {
             "<text class=\"panel-title\" x=\"{x0:.1}\" y=\"16\">{}</text>",
             xml(title)
         );
-        if side >= 11.0 {
-            self.names(out, x0, y0);
-        }
+        self.names(out, x0, y0);
         for (&(from, to), carried) in self.carried {
             let (strength, text) = value(carried);
             let (x, y) = (x0 + to as f64 * side, y0 + from as f64 * side);
@@ -221,5 +260,23 @@ mod tests {
         };
         assert_eq!(all[&(0, 1)], expected);
         assert!((expected.lost() - 1.0 / 7.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn of_many_nodes_those_are_shown_whose_links_lost_and_carried_most() {
+        let star = (1..200).map(|at| {
+            let carried = Carried {
+                packets: at as u64,
+                bytes: 0,
+                dropped: u64::from(at == 3),
+            };
+            ((at, 0), carried)
+        });
+        let all = star.collect();
+        let shown = shown(200, &all);
+        assert_eq!(shown.len(), MOST);
+        assert!([0, 3, 199].iter().all(|at| shown.contains(at)) && !shown.contains(&4));
+        let part = among(&shown, &all);
+        assert_eq!((part.len(), part[&(1, 0)].dropped), (MOST - 1, 1));
     }
 }
