@@ -91,6 +91,23 @@ fn a_mixed_folder_gives_the_worst_and_plays_what_can_be_played() {
         let summary = fs::read_to_string(summary).unwrap();
         assert!(summary.contains("1 of 4 passed"), "{summary}");
 
+        // Where results or records cannot be written, nothing is begun.
+        let good = root.join("more/pair.yaml").display().to_string();
+        let folder = root.display().to_string();
+        let done = sandbox
+            .netlab(&["test", &good, "--junit", &folder])
+            .expect(5);
+        assert!(!done.stderr.contains("begins"), "{}", done.stderr);
+        let records = format!("{good}/records");
+        for command in ["run", "up"] {
+            let done = sandbox
+                .netlab(&[command, &good, "--runs", &records])
+                .expect(2);
+            let why = "no record can be kept in";
+            assert!(done.stderr.contains(why), "{}", done.stderr);
+            assert_eq!(sandbox.objects(), Vec::<String>::new());
+        }
+
         let empty = sandbox.topology("alone.yaml", PAIR.split("scenario:").next().unwrap());
         let done = sandbox.netlab(&["test", &empty]).expect(2);
         assert!(

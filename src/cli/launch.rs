@@ -112,6 +112,9 @@ impl<'a> Launch<'a> {
             ..topology
         };
         let plan = plan::up(&topology.lab, &snapshot, &options)?;
+        if topology.lab.scenario.is_some() {
+            require_folder(&runs.join(topology.lab.name.as_str()))?;
+        }
         Ok(Launch {
             context,
             runs,
@@ -257,6 +260,20 @@ impl<'a> Launch<'a> {
         let dir: PathBuf = home.folder.join(run);
         Run::read(&dir).map_err(|e| Failure::step("the record cannot be read", e))
     }
+}
+
+/// A record needs a place: without one nothing is begun.
+fn require_folder(folder: &Path) -> Result<(), Failure> {
+    let probe = folder.join(format!(".probe-{}", std::process::id()));
+    let made = std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(&probe, ""))
+        .and_then(|()| std::fs::remove_file(&probe));
+    made.map_err(|error| {
+        Failure::usage(
+            format!("no record can be kept in {}: {error}", folder.display()),
+            "--runs names another folder",
+        )
+    })
 }
 
 /// Only for the time that people are told.

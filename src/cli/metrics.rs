@@ -42,7 +42,7 @@ pub struct Arguments {
     #[arg(long, default_value = "table", hide_possible_values = true)]
     format: Format,
     /// Serve a page for Prometheus at /metrics; other places than loopback ask for a token
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_place)]
     listen: Option<SocketAddr>,
     /// What who reads the page has to say: `Authorization: Bearer TOKEN`
     #[arg(
@@ -54,6 +54,11 @@ pub struct Arguments {
     token: Option<String>,
     #[command(flatten)]
     lab: LabOption,
+}
+
+fn parse_place(text: &str) -> Result<SocketAddr, String> {
+    let wrong = |_| "write an address and a port: `127.0.0.1:9600`".to_owned();
+    text.parse().map_err(wrong)
 }
 
 /// Prints the list, once or again and again, or serves the page.

@@ -127,6 +127,10 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
         // An engine that is not there is one failure, not one for each file.
         true => {
             super::connect::connect().await?;
+            // Before hours of labs, not after them.
+            for path in arguments.junit.iter().chain(&job_summary(arguments)) {
+                write(path, "", true)?;
+            }
             let signals = Signals::listen()?;
             (
                 play_all(prepared, arguments, context, &board, &signals).await,
@@ -312,6 +316,12 @@ fn shows(arguments: &Arguments) -> Shows {
     }
 }
 
+/// Where GitHub wants the summary of the job.
+fn job_summary(arguments: &Arguments) -> Option<PathBuf> {
+    let path = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty());
+    path.filter(|_| arguments.github).map(PathBuf::from)
+}
+
 /// Writes the results to where they are wanted.
 fn publish(suite: &Suite, arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     let terminal = context.terminal;
@@ -327,9 +337,8 @@ fn publish(suite: &Suite, arguments: &Arguments, context: &Context) -> Result<()
             true => screen::above(text.as_bytes()),
             false => terminal.print(&text)?,
         }
-        if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty())
-        {
-            write(Path::new(&path), &suite::job_summary(suite), true)?;
+        if let Some(path) = job_summary(arguments) {
+            write(&path, &suite::job_summary(suite), true)?;
         }
     }
     match arguments.json {
