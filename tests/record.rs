@@ -63,6 +63,7 @@ fn lab() -> Lab {
             warmup: Duration::from_secs(1),
             duration: Duration::from_secs(2),
             quiet: Duration::ZERO,
+            conditions: Vec::new(),
             faults: Vec::new(),
         }),
     }
@@ -93,7 +94,7 @@ fn link() -> LinkSample {
 fn write(runs: &Path) -> std::path::PathBuf {
     let dir = runs.join(ID);
     let lab = lab();
-    let timeline = Recorded::of(&lab);
+    let timeline = Recorded::of(&lab, &[]);
     let mut run = RunWriter::create(&dir, &lab, timeline.as_ref()).unwrap();
     run.event(&event(0, What::WarmupEnded)).unwrap();
     let row = LatencyCount {

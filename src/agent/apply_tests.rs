@@ -14,6 +14,7 @@ fn fault(name: &str, kind: &str, effects: Vec<Effect>) -> ScheduledFault {
         kind: kind.into(),
         target: "server".into(),
         at: Duration::ZERO,
+        since: None,
         lasts: None,
         effects,
     }

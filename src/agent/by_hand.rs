@@ -281,7 +281,13 @@ impl Core {
             let heals = heals(e.fault);
             row(e.fault, FaultState::Scheduled, *at, heals)
         });
-        in_force.chain(to_come).collect()
+        let waiting = player.map_or_else(Vec::new, Player::waiting);
+        let waiting = waiting.into_iter().flat_map(|(condition, deadline)| {
+            let places = self.following(condition).into_iter();
+            places.map(move |fault| (fault, deadline))
+        });
+        let waiting = waiting.map(|(fault, by)| row(fault, FaultState::Waiting, by, None));
+        in_force.chain(to_come).chain(waiting).collect()
     }
 
     /// What to write down of them.

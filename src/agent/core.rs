@@ -4,7 +4,6 @@
 //! an action by another [`Input`]. `nodes` holds what happens to nodes, `play` runs and faults,
 //! `requests` clients, `adopt` how the lab becomes another.
 
-use super::abort::Watched;
 use super::apply::Faults;
 use super::by_hand::Hand;
 use super::compare::{Memory, Stand};
@@ -20,6 +19,7 @@ use super::prove::{Look, Proofs, Sight};
 use super::requests::Client;
 use super::scraped::Scraped;
 use super::state::{Conn, Knock, Netns, State};
+use super::watched::Watched;
 use super::wipes::Emptied;
 use crate::fabric::capture::Filter;
 use crate::fabric::{LinkChange, ResolverChange};
@@ -29,6 +29,7 @@ use crate::lab::Lab;
 use crate::plan::Adoption;
 use crate::record::event::Event;
 use crate::record::stream::{Published, Reply, Request};
+use crate::timeline::Moment;
 use netlab_protocol::control::{Report, RequestRow, Sample, ToNode};
 use netlab_protocol::latency::{LatencyCount, Op, Outcome};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -251,6 +252,8 @@ pub(super) enum Action {
         filter: Filter,
         most: u64,
     },
+    /// Record what conditions have told.
+    Timeline(Vec<Moment>),
     /// Complete the record.
     CloseRun { drops: u64 },
     /// Answer a client; the last answer ends its connection.

@@ -489,6 +489,7 @@ impl<E: Engine + 'static> Driver<E> {
                 self.fabric.begin_traces(go)?;
                 self.recorder.reopen(&id, go, &self.fabric)?;
             }
+            Action::Timeline(moments) => self.recorder.timeline(&self.core.lab, &moments)?,
             Action::Event(event) => {
                 self.at_border |= self.is_border(&event.what);
                 self.recorder.event(&event)?;

@@ -24,6 +24,7 @@ mod by_hand;
 mod cgroup;
 mod collect;
 mod compare;
+mod conditions;
 mod conduct;
 mod core;
 mod crashes;
@@ -66,6 +67,7 @@ mod sys;
 mod tests;
 mod traffic;
 mod watch;
+mod watched;
 mod wipes;
 #[cfg(test)]
 mod world;

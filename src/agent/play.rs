@@ -1,6 +1,8 @@
 //! Runs: from go to the verdict, with the faults in between. Pure.
 
+use super::abort::Failing;
 use super::apply::{Faults, Seen, Stage, after};
+use super::conditions;
 use super::core::{Action, Core};
 use super::desire::Actual;
 use super::one_by_one::OneByOne;
@@ -42,6 +44,8 @@ pub(super) struct Run {
     pub(super) reasons: Vec<String>,
     pub(super) drops_before: u64,
     pub(super) one_by_one: OneByOne,
+    pub(super) failing: Failing,
+    pub(super) seen: conditions::Seen,
 }
 
 /// The last run, for those who ask when it is over.
@@ -63,6 +67,10 @@ impl Run {
             id: self.id.clone(),
             go: self.go,
             done: self.player.as_ref().map_or(0, Player::done),
+            moments: self
+                .player
+                .as_ref()
+                .map_or_else(Vec::new, |player| player.moments().to_vec()),
             warmed_up: self.warmed_up,
             closing: self.closing,
             in_force: scheduled.cloned().collect(),
@@ -90,11 +98,12 @@ impl Core {
         self.number += 1;
         let go = after(now, LEAD);
         let id = self.new_run_id();
-        let player = self.lab.scenario.as_ref().map(|s| Player::new(s, go, 0));
+        let scenario = self.lab.scenario.as_ref();
+        let player = scenario.map(|s| Player::new(s, go, 0, Vec::new()));
         self.runs.push(id.clone());
         self.load = Some(go);
         self.counts.clear();
-        self.watched = super::abort::Watched::default();
+        self.watched = super::watched::Watched::default();
         self.run = Some(Run {
             id: id.clone(),
             go,
@@ -105,6 +114,8 @@ impl Core {
             reasons: Vec::new(),
             drops_before: self.drops,
             one_by_one: OneByOne::default(),
+            failing: Failing::default(),
+            seen: conditions::Seen::default(),
         });
         for member in &mut self.state.members {
             (member.silent, member.noted, member.problems) = (false, false, 0);
@@ -259,6 +270,12 @@ impl Core {
         if run.closing.is_some() {
             return;
         }
+        if why == Closing::Ended {
+            self.miss_conditions(now);
+        }
+        let Some(run) = &mut self.run else {
+            return;
+        };
         run.closing = Some(why);
         if let Some(player) = &mut run.player {
             player.stop();

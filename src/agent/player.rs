@@ -1,13 +1,15 @@
 //! Plays a timeline by the monotonic clock. Pure: the time is given.
 //!
-//! Owns which entries are done. Must not know what they do.
+//! Owns which entries are done, and what conditions have told. Must not know what they do.
 
 use crate::lab::Scenario;
-use crate::timeline::{Entry, Timeline};
+use crate::timeline::{Entry, Moment, Timeline};
 
 /// A timeline with its zero and how far it was played.
 #[derive(Clone, Debug)]
 pub(super) struct Player {
+    scenario: Scenario,
+    moments: Vec<Moment>,
     timeline: Timeline,
     go: u64,
     warmup: u64,
@@ -15,13 +17,51 @@ pub(super) struct Player {
 }
 
 impl Player {
-    /// Plays `scenario` from `go` (CLOCK_MONOTONIC ns), the first `done` entries being over.
-    pub fn new(scenario: &Scenario, go: u64, done: usize) -> Player {
+    /// Plays `scenario` from `go` (CLOCK_MONOTONIC ns), the first `done` entries being over of those
+    /// that are known when its conditions have told these moments; those left out are waiting.
+    pub fn new(scenario: &Scenario, go: u64, done: usize, mut moments: Vec<Moment>) -> Player {
+        moments.resize(scenario.conditions.len(), Moment::Waiting);
         Player {
-            timeline: Timeline::new(scenario),
+            timeline: Timeline::told_by(scenario, &moments),
+            scenario: scenario.clone(),
+            moments,
             go,
             warmup: nanoseconds(scenario.warmup),
             done,
+        }
+    }
+
+    /// What the conditions have told, in their order.
+    pub fn moments(&self) -> &[Moment] {
+        &self.moments
+    }
+
+    /// The conditions that are waited for, with their deadlines.
+    pub fn waiting(&self) -> Vec<(usize, u64)> {
+        let all = self.moments.iter().zip(&self.scenario.conditions);
+        let waiting = all
+            .enumerate()
+            .filter(|(_, (moment, _))| **moment == Moment::Waiting);
+        let zero = self.warmup_ends();
+        waiting
+            .map(|(at, (_, condition))| (at, zero.saturating_add(nanoseconds(condition.within))))
+            .collect()
+    }
+
+    /// A condition holds. All that is due by `now` was given out before, so that what comes of it is
+    /// later than that.
+    pub fn hold(&mut self, condition: usize, now: u64) {
+        let moment = now.saturating_sub(self.warmup_ends()) + 1;
+        if let Some(known) = self.moments.get_mut(condition) {
+            *known = Moment::Held(std::time::Duration::from_nanos(moment));
+            self.timeline = Timeline::told_by(&self.scenario, &self.moments);
+        }
+    }
+
+    /// A condition did not hold until its deadline.
+    pub fn miss(&mut self, condition: usize) {
+        if let Some(known) = self.moments.get_mut(condition) {
+            *known = Moment::Missed;
         }
     }
 
@@ -92,6 +132,7 @@ mod tests {
             kind: "kill".into(),
             target: "server".into(),
             at: Duration::from_secs(at),
+            since: None,
             lasts: lasts.map(Duration::from_secs),
             effects: Vec::new(),
         };
@@ -99,6 +140,7 @@ mod tests {
             warmup: Duration::from_secs(2),
             duration: Duration::from_secs(10),
             quiet: Duration::ZERO,
+            conditions: Vec::new(),
             faults: vec![fault("a", 1, Some(2)), fault("b", 3, None)],
         }
     }
@@ -107,7 +149,7 @@ mod tests {
     fn every_entry_is_given_out_once_in_order_whatever_the_pace() {
         for pace in [1, 300_000_000, 1_000_000_000, 60_000_000_000] {
             let go = 1_000_000_000_000;
-            let mut player = Player::new(&scenario(), go, 0);
+            let mut player = Player::new(&scenario(), go, 0, Vec::new());
             let mut given = Vec::new();
             let mut now = go - 5;
             while given.len() < 4 && now < go + 100_000_000_000 {
@@ -132,7 +174,7 @@ mod tests {
 
     #[test]
     fn nothing_is_due_before_go() {
-        let mut player = Player::new(&scenario(), 100, 0);
+        let mut player = Player::new(&scenario(), 100, 0, Vec::new());
         assert!(player.due(0).is_empty());
         assert_eq!(player.next_at(), Some(3_000_000_100));
         assert_eq!(

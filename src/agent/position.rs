@@ -4,7 +4,7 @@
 
 use super::apply::InForce;
 use super::by_hand::HandPosition;
-use crate::timeline::{Entry, Step};
+use crate::timeline::{Entry, Moment, Step};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs;
@@ -56,6 +56,9 @@ pub(super) struct RunPosition {
     pub go: u64,
     /// Entries of the timeline that are over.
     pub done: usize,
+    /// What the scenario's conditions have told, in their order.
+    #[serde(default)]
+    pub moments: Vec<Moment>,
     /// Whether the end of the warm-up was recorded.
     pub warmed_up: bool,
     /// Whether it was being closed, and as what.
@@ -157,6 +160,7 @@ mod tests {
                 id: "20260101T000000Z-7".into(),
                 go: 5,
                 done: 1,
+                moments: vec![Moment::Held(Duration::from_secs(3)), Moment::Waiting],
                 warmed_up: true,
                 closing: None,
                 in_force: Vec::new(),

@@ -8,7 +8,7 @@ use crate::fabric::{Fabric, LagSnapshot, LinkCounters};
 use crate::lab::Lab;
 use crate::record::event::Event;
 use crate::record::{self, AgentEnv, LinkSample, RunWriter, WriteError};
-use crate::timeline::Recorded;
+use crate::timeline::{Moment, Recorded};
 use netlab_protocol::control::{RequestRow, Sample};
 use netlab_protocol::latency::LatencyCount;
 use std::fs;
@@ -74,7 +74,7 @@ impl Recorder {
     ) -> Result<(), WriteError> {
         self.go = go;
         self.traffic = Traffic::since(&fabric.counters().unwrap_or_default());
-        let timeline = Recorded::of(lab);
+        let timeline = Recorded::of(lab, &[]);
         let writer = RunWriter::create(&self.runs.join(id), lab, timeline.as_ref())?;
         let priority = fabric.priority().map_or_else(
             |e| e.to_string(),
@@ -109,6 +109,14 @@ impl Recorder {
         self.lag = fabric.lag().unwrap_or_default();
         self.open = Some(RunWriter::open(&dir)?);
         Ok(())
+    }
+
+    /// Records what conditions have told.
+    pub fn timeline(&mut self, lab: &Lab, moments: &[Moment]) -> Result<(), WriteError> {
+        let timeline = Recorded::of(lab, moments);
+        self.open
+            .as_mut()
+            .map_or(Ok(()), |open| open.timeline(timeline.as_ref()))
     }
 
     pub fn event(&mut self, event: &Event) -> Result<(), WriteError> {

@@ -255,6 +255,7 @@ impl Core {
     pub(super) fn every_second(&mut self, now: u64) {
         self.look_for_silence(now);
         self.abort_if_hopeless(now);
+        self.watch_conditions(now);
         let counts = std::mem::take(&mut self.counts);
         if self.run.is_none() {
             return;

@@ -3,8 +3,10 @@
 //! Owns what becomes of the run that was playing; what is decided from the position alone stands in
 //! `position`.
 
+use super::abort::Failing;
 use super::apply::{Faults, Seen};
 use super::by_hand::HandPosition;
+use super::conditions;
 use super::core::{Action, Core, SECOND};
 use super::desire::Desired;
 use super::one_by_one::OneByOne;
@@ -34,7 +36,7 @@ impl Core {
         };
         let scenario = self.lab.scenario.as_ref();
         self.run = Some(Run {
-            player: scenario.map(|s| Player::new(s, run.go, run.done)),
+            player: scenario.map(|s| Player::new(s, run.go, run.done, run.moments.clone())),
             id: run.id.clone(),
             go: run.go,
             closing: run.closing,
@@ -43,6 +45,8 @@ impl Core {
             reasons: run.reasons.clone(),
             drops_before: 0,
             one_by_one: OneByOne::default(),
+            failing: Failing::default(),
+            seen: conditions::Seen::default(),
         });
         let (id, go) = (run.id.clone(), run.go);
         self.act(Action::ReopenRun { id, go });
@@ -70,7 +74,8 @@ impl Core {
             .into_iter()
             .for_each(|fault| self.prove_resumed(fault));
         self.remember();
-        self.watched.blind();
+        let since = self.on_run_clock(now);
+        self.watched.blind(since);
         self.resume_by_hand(now, by_hand);
         for node in self.state.indices() {
             if matches!(self.faults.desired(node), Desired::Dead(d) if d.kernel_answers) {

@@ -90,6 +90,7 @@ pub(super) fn fault(
         kind: kind.into(),
         target: "n-1".into(),
         at: Duration::from_secs(at),
+        since: None,
         lasts: lasts.map(Duration::from_secs),
         effects,
     }
@@ -121,6 +122,7 @@ pub(super) fn scenario(faults: Vec<ScheduledFault>) -> Option<Scenario> {
         warmup: Duration::from_secs(1),
         duration: Duration::from_secs(10),
         quiet: Duration::ZERO,
+        conditions: Vec::new(),
         faults,
     })
 }
@@ -427,6 +429,7 @@ impl World {
             | Action::TellLinks { .. }
             | Action::Capture { .. }
             | Action::OpenRun { .. }
+            | Action::Timeline(_)
             | Action::ReopenRun { .. }
             | Action::Latency { .. }
             | Action::Requests { .. }

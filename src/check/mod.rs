@@ -29,12 +29,23 @@ pub use stall::host_said;
 pub use view::{Life, LifeEvent, View};
 pub use window::{FaultTimes, Frame, Kind, Window, by_name, windows};
 
+use crate::expr::Expr;
 use crate::lab::Check;
 
 /// What `check` says of a run.
 pub fn evaluate(check: &Check, view: &View<'_>) -> CheckResult {
+    worked_out(check, view, |expr| expr)
+}
+
+/// What `condition` says of what is known so far: functions tell of a trailing window, unless they say
+/// another one.
+pub fn holds(condition: &Check, view: &View<'_>) -> CheckResult {
+    worked_out(condition, view, Expr::trailing)
+}
+
+fn worked_out(check: &Check, view: &View<'_>, read: fn(Expr) -> Expr) -> CheckResult {
     match crate::expr::parse(&check.expect) {
-        Ok(expr) => result::judged(check, &expr, view),
+        Ok(expr) => result::judged(check, &read(expr), view),
         // The lab's loader has understood it; a record may come from another netlab.
         Err(mistakes) => {
             let why = mistakes.into_iter().next().map(|mistake| mistake.message);

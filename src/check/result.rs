@@ -22,6 +22,18 @@ pub struct CheckResult {
     pub observed: Vec<Observed>,
 }
 
+impl CheckResult {
+    /// What its functions said: `crashes() = 2, latency(client) = –`.
+    pub fn seen(&self) -> String {
+        let told = |one: &Observed| format!("{} = {}", one.call, one.text);
+        self.observed
+            .iter()
+            .map(told)
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+}
+
 /// What one function said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Observed {

@@ -172,6 +172,7 @@ fn windows_of(call: &Call, view: &View<'_>) -> Result<Vec<Window>, String> {
             let at = |seconds: f64| frame.warmup + (seconds * 1e9) as i64;
             Ok(vec![window(at(*from)..at(*to).min(frame.end))])
         }
+        Some(Said::Last(seconds)) => Ok(vec![last(*seconds, view)?]),
         Some(Said::Of(moment, fault, _)) => beside(*moment, fault, view),
     }
 }
@@ -182,6 +183,21 @@ fn window_whole(view: &View<'_>, range: Range<i64>) -> Window {
         range,
         without: view.frame.blind.clone(),
     }
+}
+
+/// The last seconds of what is known; there is no such window until all of it was measured.
+fn last(seconds: f64, view: &View<'_>) -> Result<Window, String> {
+    let frame = &view.frame;
+    let blind = frame.blind.iter().filter(|gap| gap.start < frame.end);
+    let since = blind.map(|gap| gap.end).fold(frame.warmup, i64::max);
+    let from = frame.end.saturating_sub((seconds * 1e9) as i64);
+    if from < since {
+        let known = frame.end.saturating_sub(since).max(0) as f64 / 1e9;
+        return Err(format!(
+            "of the last {seconds} s only {known:.1} s are known"
+        ));
+    }
+    Ok(window_whole(view, from..frame.end))
 }
 
 /// The windows beside every occurrence of a fault; before it only those ahead of the first.

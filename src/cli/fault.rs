@@ -93,7 +93,7 @@ async fn list(arguments: &List, context: &Context) -> Result<Exit, Failure> {
         vec![
             row.fault.clone(),
             row.state.as_str().to_owned(),
-            when(row.begins_ns),
+            begins(row),
             until,
             if row.by_hand { "hand" } else { "file" }.to_owned(),
             format!("{} {}", row.kind, row.target),
@@ -103,6 +103,15 @@ async fn list(arguments: &List, context: &Context) -> Result<Exit, Failure> {
     let text = table::list(arguments.format, &rows, &heads, cells, context.terminal.out);
     context.terminal.print(&text)?;
     Ok(Exit::Passed)
+}
+
+/// When a fault began, or will; of one that waits for a condition its deadline.
+fn begins(row: &FaultRow) -> String {
+    use crate::record::look::FaultState;
+    match row.state {
+        FaultState::Waiting => format!("with{}", when(row.begins_ns)),
+        _ => when(row.begins_ns),
+    }
 }
 
 /// When a fault without a time ends.

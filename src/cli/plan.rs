@@ -66,7 +66,7 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
             let timeline = Timeline::new(scenario).told(scenario, lab.seed);
             format!("{plan}\n{timeline}")
         }
-        (PlanFormat::Json, _) => table::json(&as_json(&plan, Recorded::of(&lab).as_ref())),
+        (PlanFormat::Json, _) => table::json(&as_json(&plan, Recorded::of(&lab, &[]).as_ref())),
     };
     context.terminal.print(&text)?;
     Ok(Exit::Passed)

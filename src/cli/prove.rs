@@ -9,6 +9,7 @@ use super::source::Topology;
 use super::terminal::Terminal;
 use super::trial::{self, Rules};
 use crate::check::{CheckResult, Proof, Variation, proofs, variations};
+use crate::lab::{Lab, Scenario};
 use crate::record::Run;
 use crate::report;
 use std::path::Path;
@@ -56,6 +57,19 @@ pub async fn prove(
     })
 }
 
+/// The lab with the times that its first run gave to what waits for conditions: all runs are judged over
+/// the windows of that one.
+fn timed(lab: &Lab, first: &Run) -> Lab {
+    let mut timed = lab.clone();
+    let waits = |scenario: &Scenario| !scenario.conditions.is_empty();
+    if let (true, Some(timeline)) = (lab.scenario.as_ref().is_some_and(waits), &first.timeline)
+        && timeline.onto(&mut timed).is_err()
+    {
+        return lab.clone();
+    }
+    timed
+}
+
 /// Runs every variation, one after the other, until a signal comes; `teller` tells which.
 ///
 /// # Errors
@@ -68,7 +82,7 @@ pub async fn vary(
 ) -> Result<Varied, Failure> {
     let name = &variant.topology.lab.name;
     let mut varied = Vec::new();
-    for (variation, lab) in variations(&variant.topology.lab) {
+    for (variation, lab) in variations(&timed(&variant.topology.lab, first)) {
         teller.tell(&format!("{name}: once more {variation}"));
         let topology = Topology {
             lab,

@@ -9,6 +9,9 @@ use crate::words;
 use netlab_protocol::latency::Outcome;
 use std::collections::BTreeSet;
 
+/// Least seconds of `last`: what is measured is read once a second.
+const SHORTEST: f64 = 1.0;
+
 /// What an argument says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Argument {
@@ -39,6 +42,8 @@ pub enum Window {
     Of(Moment, String, Place),
     /// From one time of the scenario to another, in seconds.
     Between(f64, f64),
+    /// The last seconds of what is known: up to now while a run goes on, up to its end afterwards.
+    Last(f64),
 }
 
 /// Where beside a fault.
@@ -137,6 +142,7 @@ fn window_of(function: &Function, one: &Written) -> Option<Result<Window, Mistak
         "before" => Moment::Before,
         "during" => Moment::During,
         "after" => Moment::After,
+        "last" => return Some(last(one)),
         _ => return Some(between(one)),
     };
     Some(match (text_of(&one.value), &one.to) {
@@ -149,14 +155,32 @@ fn window_of(function: &Function, one: &Written) -> Option<Result<Window, Mistak
     })
 }
 
-fn between(one: &Written) -> Result<Window, Mistake> {
-    let time = |token: &Token| match token.kind {
+/// The seconds that are written.
+fn time(token: &Token) -> Option<f64> {
+    match token.kind {
         Kind::Quantity(Quantity {
             kind: Type::Duration,
             amount,
         }) => Some(amount),
         _ => None,
-    };
+    }
+}
+
+fn last(one: &Written) -> Result<Window, Mistake> {
+    match (time(&one.value), &one.to) {
+        (Some(seconds), None) if seconds >= SHORTEST => Ok(Window::Last(seconds)),
+        (Some(_), None) => {
+            let message = "`last` is 1s at least";
+            Err(Mistake::new("bad-value", one.place(), message))
+        }
+        _ => {
+            let message = "`last` takes a length of time: `last=5s`";
+            Err(Mistake::new("wrong-type", one.place(), message))
+        }
+    }
+}
+
+fn between(one: &Written) -> Result<Window, Mistake> {
     let ends = time(&one.value).zip(one.to.as_ref().and_then(time));
     match ends {
         Some((from, to)) if from < to => Ok(Window::Between(from, to)),

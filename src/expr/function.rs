@@ -153,7 +153,7 @@ impl Aggregate {
 }
 
 /// Names of the arguments that say when.
-pub const WINDOWS: [&str; 4] = ["during", "before", "after", "between"];
+pub const WINDOWS: [&str; 5] = ["during", "before", "after", "between", "last"];
 
 const fn optional(name: &'static str, kind: ParamKind) -> Param {
     Param {

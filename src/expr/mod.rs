@@ -36,6 +36,8 @@ pub type Place = Range<usize>;
 
 /// Most bytes of a check.
 pub const MAX_LENGTH: usize = 1000;
+/// Of how many seconds a condition tells, where a function of it says no window.
+pub const TRAILING: f64 = 5.0;
 
 /// Something that is wrong with a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,7 +197,7 @@ impl Call {
         });
         let window = self.window.iter().filter_map(|window| match window {
             Window::Of(_, name, place) => Some((name.as_str(), place)),
-            Window::Between(..) => None,
+            Window::Between(..) | Window::Last(_) => None,
         });
         arguments.chain(window)
     }
@@ -218,6 +220,28 @@ impl Expr {
                 };
                 [left, right].into_iter().filter_map(call).collect()
             }
+        }
+    }
+
+    /// The same as a condition: where a function says no window, it tells of the last
+    /// [`TRAILING`] seconds.
+    #[must_use]
+    pub fn trailing(self) -> Expr {
+        let boxed = |inner: Box<Expr>| Box::new(inner.trailing());
+        let term = |term| match term {
+            Term::Call(factor, mut call) => {
+                if call.function.windows {
+                    call.window.get_or_insert(Window::Last(TRAILING));
+                }
+                Term::Call(factor, call)
+            }
+            quantity @ Term::Quantity(_) => quantity,
+        };
+        match self {
+            Expr::And(left, right) => Expr::And(boxed(left), boxed(right)),
+            Expr::Or(left, right) => Expr::Or(boxed(left), boxed(right)),
+            Expr::Not(inner) => Expr::Not(boxed(inner)),
+            Expr::Compare(left, sign, right) => Expr::Compare(term(left), sign, term(right)),
         }
     }
 }

@@ -154,6 +154,7 @@ impl Book<'_, '_, '_, '_> {
         Some(ScheduledFault {
             name: self.draws.spec.name.value.clone(),
             at,
+            since: None,
             lasts: kind.value.0.lasts.then_some(lasts),
             ..fault
         })

@@ -1,12 +1,13 @@
-//! What the names in checks stand for.
+//! What the names in checks and conditions stand for.
 
-use super::model::Check;
+use super::model::{Check, Condition};
 use super::roster::Roster;
 use crate::expr::Window;
 use crate::id::NodeIndex;
-use crate::spec::{CheckSpec, Diagnostic, ProgramSpec, Selection};
+use crate::spec::{CheckSpec, Diagnostic, ProgramSpec, ScenarioSpec, Selection, Span};
 use crate::words;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The checks; none when something was reported.
 pub(super) fn checks(roster: &Roster<'_>, reports: &mut Vec<Diagnostic>) -> Option<Vec<Check>> {
@@ -19,13 +20,80 @@ pub(super) fn checks(roster: &Roster<'_>, reports: &mut Vec<Diagnostic>) -> Opti
                 .help("say how long it lasts: `scenario: { duration: 60s }`"),
         );
     }
-    let checks: Vec<_> = specs.iter().map(|c| check(roster, c, reports)).collect();
+    let duration = (roster.topology.scenario.as_ref()).and_then(|s| s.duration.as_ref());
+    let end = duration.map(|duration| End {
+        at: duration.value,
+        span: duration.span,
+        too_late: "a check looks at times after the end of the scenario",
+    });
+    let checks: Vec<_> = specs
+        .iter()
+        .map(|c| check(roster, c, end, reports))
+        .collect();
     checks.into_iter().collect()
 }
 
-fn check(roster: &Roster<'_>, spec: &CheckSpec, reports: &mut Vec<Diagnostic>) -> Option<Check> {
+/// What faults wait for, in the file's order; none when something was reported.
+pub(super) fn conditions(
+    roster: &Roster<'_>,
+    spec: &ScenarioSpec,
+    reports: &mut Vec<Diagnostic>,
+) -> Option<Vec<Condition>> {
+    // A quiet period that is too long was reported with the times.
+    let healed_by = super::schedule::healed_by(spec, &mut Vec::new())?;
+    let waiting = spec.faults.iter().map(|fault| &fault.schedule);
+    let waiting = waiting.filter_map(|s| Some((s.when.as_deref()?, s.within.as_ref())));
+    let conditions: Vec<_> = waiting
+        .map(|(when, within)| {
+            let end = End {
+                at: within.map_or(healed_by, |within| within.value),
+                span: within.map_or(when.expect.span, |within| within.span),
+                too_late: "this cannot hold in time: it looks at more than there is by then",
+            };
+            let other = waits_for_another(when, reports);
+            let when = check(roster, when, Some(end), reports)?;
+            other.then_some(Condition {
+                when,
+                within: end.at,
+            })
+        })
+        .collect();
+    conditions.into_iter().collect()
+}
+
+/// Reports a fault whose condition looks at the fault itself.
+fn waits_for_another(when: &CheckSpec, reports: &mut Vec<Diagnostic>) -> bool {
+    let name = &when.name.value;
+    let Some(itself) = when.faults.iter().find(|fault| fault.value == *name) else {
+        return true;
+    };
+    let message = format!("the fault `{name}` waits for itself");
+    let help = "a condition looks at what is there before: `last=5s`, or another fault";
+    reports.push(
+        Diagnostic::error("cycle", message)
+            .at(itself.span, "")
+            .help(help),
+    );
+    false
+}
+
+/// When what is asked has to be known.
+#[derive(Clone, Copy)]
+struct End {
+    at: Duration,
+    span: Span,
+    too_late: &'static str,
+}
+
+/// What is asked, and must be known by `end`.
+fn check(
+    roster: &Roster<'_>,
+    spec: &CheckSpec,
+    end: Option<End>,
+    reports: &mut Vec<Diagnostic>,
+) -> Option<Check> {
     let mut complete = faults_are_there(roster, spec, reports);
-    complete &= windows_are_there(roster, spec, reports);
+    complete &= end.is_none_or(|end| windows_are_there(spec, end, reports));
     let mut nodes = BTreeMap::new();
     for (text, selection) in &spec.selections {
         match roster.select(selection, "a check", reports) {
@@ -69,25 +137,20 @@ fn faults_are_there(roster: &Roster<'_>, spec: &CheckSpec, reports: &mut Vec<Dia
     complete
 }
 
-fn windows_are_there(roster: &Roster<'_>, spec: &CheckSpec, reports: &mut Vec<Diagnostic>) -> bool {
-    let scenario = roster.topology.scenario.as_ref();
-    let Some(duration) = scenario.and_then(|scenario| scenario.duration.as_ref()) else {
-        return true;
+fn windows_are_there(spec: &CheckSpec, end: End, reports: &mut Vec<Diagnostic>) -> bool {
+    let last = end.at.as_secs_f64();
+    let late = |window: &Window| match window {
+        Window::Between(_, to) => *to > last,
+        Window::Last(seconds) => *seconds > last,
+        Window::Of(..) => false,
     };
-    let end = duration.value.as_secs_f64();
-    let late = |window: &Window| matches!(window, Window::Between(_, to) if *to > end);
-    let mut windows = spec
-        .expr
-        .calls()
-        .into_iter()
-        .filter_map(|c| c.window.as_ref());
-    let found = windows.any(late);
+    let calls = spec.expr.calls();
+    let found = calls.iter().filter_map(|c| c.window.as_ref()).any(late);
     if found {
-        let message = "a check looks at times after the end of the scenario";
         reports.push(
-            Diagnostic::error("bad-value", message)
+            Diagnostic::error("bad-value", end.too_late)
                 .at(spec.expect.span, "")
-                .at(duration.span, "the end"),
+                .at(end.span, "the end"),
         );
     }
     !found

@@ -140,6 +140,7 @@ fn absent(
         kind: kind.name.to_owned(),
         target: draws.place.roster.members[node.at()].name.to_string(),
         at,
+        since: None,
         lasts: Some(lasts),
         effects: (kind.effects)(&Target::Nodes(vec![node]), &Params::from_iter(params)),
     }

@@ -20,6 +20,7 @@ pub(super) fn scenario(
     reports: &mut Vec<Diagnostic>,
 ) -> Option<Scenario> {
     let times = super::schedule::schedule(roster.topology.seed, spec, reports);
+    let conditions = super::checks::conditions(roster, spec, reports);
     let mut faults = Vec::with_capacity(spec.faults.len());
     let mut complete = true;
     let mut room = MAX_OCCURRENCES.saturating_sub(times.iter().flatten().map(Vec::len).sum());
@@ -49,6 +50,7 @@ pub(super) fn scenario(
         warmup: spec.warmup,
         duration,
         quiet: spec.quiet.as_ref().map_or(Duration::ZERO, |q| q.value),
+        conditions: conditions?,
         faults: faults.into_iter().map(|(_, fault)| fault).collect(),
     })
 }
@@ -64,6 +66,7 @@ fn occurrences<'a>(
         .map(|(once, occurrence)| ScheduledFault {
             occurrence,
             at: once.at,
+            since: once.since,
             lasts: once.lasts,
             ..fault.clone()
         })
@@ -96,6 +99,7 @@ pub(super) fn resolve(
         target: text,
         occurrence: 1,
         at: Duration::ZERO,
+        since: None,
         lasts: None,
         effects,
     })

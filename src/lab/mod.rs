@@ -30,8 +30,9 @@ mod targets;
 pub use by_hand::{ByHand, by_hand};
 pub use load::{Loaded, load};
 pub use model::{
-    Addresses, Check, FORMAT, Healthcheck, Image, Interface, LAB_SUBNET, Lab, Link, Links, Network,
-    Node, Program, RESOLVER, Reach, SAMPLING, Scenario, ScheduledFault, Subnet, Wires,
+    Addresses, Check, Condition, FORMAT, Healthcheck, Image, Interface, LAB_SUBNET, Lab, Link,
+    Links, Network, Node, Program, RESOLVER, Reach, SAMPLING, Scenario, ScheduledFault, Subnet,
+    Wires,
 };
 
 mod checks;

@@ -379,8 +379,21 @@ pub struct Scenario {
     /// The last part of `duration`: every fault has healed before.
     #[serde(with = "duration", default, skip_serializing_if = "Duration::is_zero")]
     pub quiet: Duration,
+    /// What faults wait for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
     /// Every occurrence of every fault: in the file's order, those of one fault by their number.
     pub faults: Vec<ScheduledFault>,
+}
+
+/// What has to hold of what is measured before a fault begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    /// The fault's name, and what must be so.
+    pub when: Check,
+    /// The time of the scenario by which it has to hold.
+    #[serde(with = "duration")]
+    pub within: Duration,
 }
 
 impl Scenario {
@@ -410,9 +423,12 @@ pub struct ScheduledFault {
     pub kind: String,
     /// Its target for people: `server`, `peer-2, peer-5`, `client-1 -> server`.
     pub target: String,
-    /// When it begins, in scenario time.
+    /// When it begins, in scenario time; with `since` so long after that.
     #[serde(with = "duration")]
     pub at: Duration,
+    /// The moment from which `at` counts: when this one of [`Scenario::conditions`] first holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<usize>,
     /// How long it lasts; none: until [`Scenario::healed_by`], or (kinds that do not last) at once
     /// over.
     #[serde(with = "duration::option")]

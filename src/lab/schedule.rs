@@ -13,6 +13,8 @@ use std::time::Duration;
 /// One occurrence of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Once {
+    /// The condition from whose moment times count, which is the scenario's begin at the soonest.
+    pub since: Option<usize>,
     /// When it begins.
     pub at: Duration,
     /// When it begins at the latest, whatever is drawn.
@@ -66,6 +68,24 @@ pub(super) fn healed_by(spec: &ScenarioSpec, reports: &mut Vec<Diagnostic>) -> O
     Some(duration.value - quiet.value)
 }
 
+/// From when on a fault is repeated.
+#[derive(Clone, Copy, Debug)]
+struct Base {
+    at: Duration,
+    latest: Duration,
+    since: Option<usize>,
+}
+
+impl Base {
+    fn at(at: Duration, since: Option<usize>) -> Base {
+        Base {
+            at,
+            latest: at,
+            since,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Page {
     Blank,
@@ -103,22 +123,27 @@ impl Book<'_> {
     fn times(&mut self, at: usize) -> Option<Vec<Once>> {
         let spec = self.spec;
         let fault = &spec.faults[at];
-        let bases = match (&fault.schedule.at, &fault.schedule.after) {
-            (Some(at), None) => vec![(at.value, at.value)],
-            (None, Some(after)) => self.bases(at, after)?,
+        let schedule = &fault.schedule;
+        let bases = match (&schedule.at, &schedule.after, &schedule.when) {
+            (Some(at), None, None) => vec![Base::at(at.value, None)],
+            (None, Some(after), None) => self.bases(at, after)?,
+            (None, None, Some(_)) => {
+                let before = &spec.faults[..at];
+                let place = before.iter().filter(|f| f.schedule.when.is_some()).count();
+                vec![Base::at(Duration::ZERO, Some(place))]
+            }
             _ => return None,
         };
         let mut times = Vec::new();
         for base in bases {
             self.repeat(fault, base, &mut times)?;
         }
-        let in_time = self.in_time(fault, &times);
+        let in_time = self.in_time(fault, &times) & self.hurries(fault);
         (in_time && self.apart(fault, &times)).then_some(times)
     }
 
-    /// When the fault begins for the first time after each occurrence of another one; and when at
-    /// the latest.
-    fn bases(&mut self, at: usize, after: &AfterSpec) -> Option<Vec<(Duration, Duration)>> {
+    /// When the fault begins for the first time after each occurrence of another one.
+    fn bases(&mut self, at: usize, after: &AfterSpec) -> Option<Vec<Base>> {
         let spec = self.spec;
         let (name, span) = (after.fault.value.as_str(), after.fault.span);
         let names = || spec.faults.iter().map(|fault| fault.name.value.as_str());
@@ -170,21 +195,17 @@ impl Book<'_> {
                 Duration::ZERO
             };
             let later = event.saturating_add(after.delay);
-            (
-                once.at.saturating_add(later),
-                once.latest.saturating_add(later),
-            )
+            Base {
+                at: once.at.saturating_add(later),
+                latest: once.latest.saturating_add(later),
+                since: once.since,
+            }
         };
         Some(others.iter().map(base).collect())
     }
 
     /// The occurrences from one base on: `times` of them, or as many as there is room for.
-    fn repeat(
-        &mut self,
-        fault: &FaultSpec,
-        (base, latest): (Duration, Duration),
-        times: &mut Vec<Once>,
-    ) -> Option<()> {
+    fn repeat(&mut self, fault: &FaultSpec, base: Base, times: &mut Vec<Once>) -> Option<()> {
         let schedule = &fault.schedule;
         let lasts = schedule.lasts.as_ref().map(|lasts| lasts.value);
         if schedule.every.is_some() && fault.kind.0.lasts && lasts.is_none() {
@@ -198,7 +219,7 @@ impl Book<'_> {
         };
         for turn in 0..most.unwrap_or(u32::MAX) {
             let later = every.unwrap_or_default().saturating_mul(turn);
-            let latest = latest.saturating_add(later).saturating_add(jitter);
+            let latest = base.latest.saturating_add(later).saturating_add(jitter);
             let heals = latest.saturating_add(lasts.unwrap_or_default());
             if most.is_none() && turn > 0 && (latest >= self.end || heals > self.end) {
                 break;
@@ -209,8 +230,13 @@ impl Book<'_> {
             }
             self.room -= 1;
             let drawn = self.drawn(fault, jitter, times.len());
-            let at = base.saturating_add(later).saturating_add(drawn);
-            times.push(Once { at, latest, lasts });
+            let at = base.at.saturating_add(later).saturating_add(drawn);
+            times.push(Once {
+                since: base.since,
+                at,
+                latest,
+                lasts,
+            });
         }
         Some(())
     }
@@ -223,6 +249,24 @@ impl Book<'_> {
             occurrence as u64,
         ];
         rounded(jitter.mul_f64(draw::unit(self.seed, &counters)))
+    }
+
+    /// Whether a condition has to hold before all faults have to have healed; reports one that does not.
+    fn hurries(&mut self, fault: &FaultSpec) -> bool {
+        let Some(within) = fault
+            .schedule
+            .within
+            .as_ref()
+            .filter(|w| w.value > self.end)
+        else {
+            return true;
+        };
+        let (name, by) = (fault.name.value.as_str(), time(self.end));
+        let message = format!("the fault `{name}` would wait longer than until everything heals");
+        let late = Diagnostic::error("fault-too-late", message).at(within.span, "");
+        self.reports
+            .push(late.help(format!("that is at {by}, which it is without `within`")));
+        false
     }
 
     /// Whether all begin and heal in time; reports the first that does not.
@@ -251,11 +295,19 @@ impl Book<'_> {
             _ => None,
         };
         let place = place.or_else(|| schedule.begins());
-        self.report_late(&who, does, when, place);
+        let soonest = once.since.is_some();
+        self.report_late(&who, does, (when, soonest), place);
         false
     }
 
-    fn report_late(&mut self, who: &str, does: &str, when: Duration, place: Option<Span>) {
+    /// `soonest`: whether it may be later still.
+    fn report_late(
+        &mut self,
+        who: &str,
+        does: &str,
+        (when, soonest): (Duration, bool),
+        place: Option<Span>,
+    ) {
         let (quiet, duration) = (&self.spec.quiet, &self.spec.duration);
         let over = duration.as_ref().is_some_and(|end| when > end.value);
         let (what, span, label) = match (quiet, duration) {
@@ -266,7 +318,8 @@ impl Book<'_> {
             (_, Some(end)) => ("when the scenario is over", end.span, "the end"),
             _ => return,
         };
-        let message = format!("{who} would {does} at {}, {what}", time(when));
+        let soonest = if soonest { " at the soonest" } else { "" };
+        let message = format!("{who} would {does} at {}{soonest}, {what}", time(when));
         let by = time(self.end);
         let help = match does {
             "heal" => format!("it must heal by {by}; without `for` it heals then"),

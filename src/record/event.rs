@@ -62,6 +62,20 @@ pub enum What {
         /// How long it shall last in nanoseconds; none: until it is healed by hand, or the run ends.
         lasts: Option<i64>,
     },
+    /// What a fault waited for holds: it begins.
+    ConditionHeld {
+        /// The fault's name.
+        fault: String,
+        /// What was seen.
+        seen: String,
+    },
+    /// A fault did not begin, because what it waited for was not so in time; the run is inconclusive.
+    FaultNeverBegan {
+        /// Its name.
+        fault: String,
+        /// Why.
+        why: String,
+    },
     /// A fault is in effect: its last effect was observed.
     FaultBegan {
         /// Its name.

@@ -127,6 +127,8 @@ pub struct MetricRow {
 pub enum FaultState {
     /// The scenario will begin it.
     Scheduled,
+    /// The scenario will begin it when its condition holds.
+    Waiting,
     /// Asked for, its effect was not seen yet.
     Beginning,
     /// In effect.
@@ -142,6 +144,7 @@ impl FaultState {
     pub fn as_str(self) -> &'static str {
         match self {
             FaultState::Scheduled => "scheduled",
+            FaultState::Waiting => "waiting",
             FaultState::Beginning => "beginning",
             FaultState::Active => "active",
             FaultState::Failed => "failed",
@@ -163,7 +166,8 @@ pub struct FaultRow {
     pub state: FaultState,
     /// Whether it is not the scenario's.
     pub by_hand: bool,
-    /// When it was or will be begun, in ns from now; before now it is negative.
+    /// When it was or will be begun, in ns from now; before now it is negative. Of one that waits for a
+    /// condition the deadline of that.
     pub begins_ns: i64,
     /// When it will be healed, in ns from now; none: at the end, or by hand, or it is being healed.
     pub heals_ns: Option<i64>,

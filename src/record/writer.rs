@@ -66,6 +66,14 @@ impl RunWriter {
         Ok(writer)
     }
 
+    /// Replaces the timeline by what is known of it now.
+    ///
+    /// # Errors
+    /// The file that could not be written.
+    pub fn timeline(&mut self, timeline: Option<&Recorded>) -> Result<(), WriteError> {
+        replace_json(&self.dir.join(TIMELINE), &timeline)
+    }
+
     /// Opens the record of a run that was begun before, to append to it.
     ///
     /// A line that a crash left unfinished is cut off, so that no later line is joined to it.

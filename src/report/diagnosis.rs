@@ -90,6 +90,7 @@ fn went_wrong(events: &[Event]) -> Option<i64> {
             event.what,
             What::NodeDied { fault: None, .. }
                 | What::FaultFailed { .. }
+                | What::FaultNeverBegan { .. }
                 | What::AgentResumed { .. }
         )
     };

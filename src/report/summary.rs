@@ -374,6 +374,10 @@ fn notes(events: &[Event], warmup: i64) -> Vec<String> {
             let fault = occurrence_label(fault, *occurrence);
             Some(format!("fault {fault} failed: {why}"))
         }
+        What::ConditionHeld { fault, seen } => Some(format!(
+            "fault {fault} begins, which waited for this: {seen}"
+        )),
+        What::FaultNeverBegan { fault, why } => Some(format!("fault {fault} never began: {why}")),
         What::AgentResumed { from } => Some(format!(
             "the agent was gone since {} and came back",
             super::quantity::instant(from - warmup)

@@ -102,7 +102,7 @@ pub fn read_fault(name: &str, source: &Source) -> FaultReading {
             let texts = BTreeMap::new();
             let reader = Reader::new(&sources, &texts, Templates::new(&BTreeMap::new()));
             let key = Spanned::new(name.to_owned(), Span { start: 0, end: 1 });
-            let fault = reader.fault(0, &Entry { key, value });
+            let fault = reader.fault(0, &Entry { key, value }, false);
             (fault, reader.into_reports())
         }
     };

@@ -90,6 +90,21 @@ impl Reader<'_> {
             }
             _ => (&entry.value, false),
         };
+        let asked = self.asked(entry.key.clone(), expect, foreign)?;
+        Some(CheckSpec {
+            name: name?,
+            abort,
+            ..asked
+        })
+    }
+
+    /// What must be so, understood; the name is taken as it is.
+    pub(super) fn asked(
+        &self,
+        name: Spanned<String>,
+        expect: &Value,
+        foreign: bool,
+    ) -> Option<CheckSpec> {
         let expect = self.text(expect, &format!("a check, `{EXAMPLE}`"))?;
         let expr = match expr::parse(&expect.value) {
             Ok(expr) => expr,
@@ -121,9 +136,9 @@ impl Reader<'_> {
             faults.extend(call.faults().map(named));
         }
         Some(CheckSpec {
-            name: name?,
+            name,
             expect,
-            abort,
+            abort: false,
             expr,
             selections,
             faults,

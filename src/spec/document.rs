@@ -253,8 +253,9 @@ impl Reader<'_> {
         if let Some(overlay) = fields.get("overlay") {
             topology.overlay = self.overlay(overlay);
         }
-        topology.scenario = fields.entry("scenario").and_then(|s| self.scenario(s));
         let foreign = topology.nodes.iter().any(NodeSpec::tells_metrics);
+        let scenario = fields.entry("scenario");
+        topology.scenario = scenario.and_then(|s| self.scenario(s, foreign));
         topology.checks = fields
             .get("checks")
             .map_or_else(Vec::new, |v| self.checks(v, foreign));

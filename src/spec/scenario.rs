@@ -46,7 +46,7 @@ pub const SCENARIO: Shape = Shape {
 };
 
 /// Kinds and keys of the full language that this version does not have.
-const LATER: &[&str] = &["when", "chance", "misbehave", "slow"];
+const LATER: &[&str] = &["chance", "misbehave", "slow"];
 
 /// The keys of a map.
 fn keys_of(value: &Value) -> Vec<String> {
@@ -57,7 +57,8 @@ fn keys_of(value: &Value) -> Vec<String> {
 }
 
 impl Reader<'_> {
-    pub(super) fn scenario(&self, entry: &Entry) -> Option<ScenarioSpec> {
+    /// `foreign`: whether a node tells metrics that are none of netlab's own.
+    pub(super) fn scenario(&self, entry: &Entry, foreign: bool) -> Option<ScenarioSpec> {
         let fields = self.fields(&entry.value, &SCENARIO, Some(entry.key.span))?;
         let warmup = fields.get("warmup").and_then(|v| self.duration(v));
         let help = "say how long it lasts after the warm-up: `duration: 60s`";
@@ -67,7 +68,7 @@ impl Reader<'_> {
             Some(Spanned::new(time, v.span))
         });
         let quiet = fields.get("quiet");
-        let faults = fields.get("faults").map(|v| self.faults(v));
+        let faults = fields.get("faults").map(|v| self.faults(v, foreign));
         let (faults, drawn) = faults.unwrap_or_default();
         Some(ScenarioSpec {
             warmup: warmup.unwrap_or(WARMUP),
@@ -79,7 +80,7 @@ impl Reader<'_> {
         })
     }
 
-    fn faults(&self, value: &Value) -> (Vec<FaultSpec>, Vec<DrawnSpec>) {
+    fn faults(&self, value: &Value, foreign: bool) -> (Vec<FaultSpec>, Vec<DrawnSpec>) {
         let none = Default::default;
         if let Data::List(_) = value.data {
             let message = "faults are a map, so that each has a name";
@@ -104,18 +105,18 @@ impl Reader<'_> {
         for (place, entry) in entries.into_iter().enumerate() {
             match is_drawn(&entry.value) {
                 true => drawn.extend(self.drawn(place, entry)),
-                false => faults.extend(self.fault(place, entry)),
+                false => faults.extend(self.fault(place, entry, foreign)),
             }
         }
         (faults, drawn)
     }
 
     /// The fault at this place of the file's.
-    pub(super) fn fault(&self, place: usize, entry: &Entry) -> Option<FaultSpec> {
+    pub(super) fn fault(&self, place: usize, entry: &Entry, foreign: bool) -> Option<FaultSpec> {
         let name = self.key_name(&entry.key);
         let fields = self.open_fields(&entry.value, "a fault", Some(entry.key.span))?;
         let kind = self.kind(&fields, &entry.value);
-        let schedule = self.schedule(kind, &fields);
+        let schedule = self.schedule(&entry.key, kind, &fields, foreign);
         let kind = kind?;
         let target = fields.get(kind.name).and_then(|v| self.target(kind, v));
         self.fault_needs(kind, &fields);

@@ -1,7 +1,8 @@
-//! When a fault happens, as written: `at`, `for`, `every`, `times`, `jitter`, `after`.
+//! When a fault happens, as written: `at`, `for`, `every`, `times`, `jitter`, `after`, `when`, `within`.
 //!
 //! Must not know what happens, nor what comes of times that refer to each other.
 
+use super::checks::CheckSpec;
 use super::defaults::MAX_OCCURRENCES;
 use super::diagnostic::Diagnostic;
 use super::fields::Fields;
@@ -13,7 +14,7 @@ use crate::fault::Kind;
 use std::time::Duration;
 
 /// Keys of a fault that stand beside its kind; `for` only where the kind lasts.
-pub const TIMES: [Key; 6] = [
+pub const TIMES: [Key; 8] = [
     key("at", Holds::Time, "When it begins, after the warm-up."),
     key(
         "for",
@@ -40,7 +41,20 @@ pub const TIMES: [Key; 6] = [
         Holds::Either(&[Holds::Name, Holds::Map(&AFTER)]),
         "Instead of `at`: it begins when the fault of this name is healed, each time.",
     ),
+    key(
+        "when",
+        Holds::Text(CONDITION),
+        "Instead of `at`: it begins when this first holds of what is known so far, of the last 5s unless a window says otherwise.",
+    ),
+    key(
+        "within",
+        Holds::Time,
+        "The time after the warm-up by which `when` has to hold; when all faults have to have healed unless said.",
+    ),
 ];
+
+/// How a condition looks.
+const CONDITION: &str = "throughput(client) > 50/s";
 
 /// What may stand behind `after`.
 pub const AFTER: Shape = Shape {
@@ -72,6 +86,10 @@ pub struct ScheduleSpec {
     pub at: Option<Spanned<Duration>>,
     /// `after`.
     pub after: Option<AfterSpec>,
+    /// `when`: a check with the fault's name.
+    pub when: Option<Box<CheckSpec>>,
+    /// `within`.
+    pub within: Option<Spanned<Duration>>,
     /// `for`.
     pub lasts: Option<Spanned<Duration>>,
     /// `every`.
@@ -97,13 +115,21 @@ impl ScheduleSpec {
     /// Where it is written when the fault begins.
     pub fn begins(&self) -> Option<Span> {
         let after = self.after.as_ref().map(|after| after.fault.span);
-        self.at.as_ref().map(|at| at.span).or(after)
+        let when = self.when.as_ref().map(|when| when.expect.span);
+        self.at.as_ref().map(|at| at.span).or(after).or(when)
     }
 }
 
 impl Reader<'_> {
-    /// The schedule of a fault of this kind; what is wrong with it is reported.
-    pub(super) fn schedule(&self, kind: Option<&Kind>, fields: &Fields<'_>) -> ScheduleSpec {
+    /// The schedule of a fault of this name and kind; what is wrong with it is reported. `foreign`:
+    /// whether a node tells metrics that are none of netlab's own.
+    pub(super) fn schedule(
+        &self,
+        name: &Spanned<String>,
+        kind: Option<&Kind>,
+        fields: &Fields<'_>,
+        foreign: bool,
+    ) -> ScheduleSpec {
         let positive = |name: &'static str| {
             let value = fields.get(name)?;
             let time = self.positive_duration(value, &format!("`{name}`"))?;
@@ -114,6 +140,14 @@ impl Reader<'_> {
                 .get("at")
                 .and_then(|v| Some(Spanned::new(self.duration(v)?, v.span))),
             after: fields.get("after").and_then(|v| self.after(v)),
+            when: fields
+                .get("when")
+                .and_then(|v| self.asked(name.clone(), v, foreign))
+                .map(|asked| {
+                    let expr = asked.expr.trailing();
+                    Box::new(CheckSpec { expr, ..asked })
+                }),
+            within: positive("within"),
             lasts: positive("for"),
             every: positive("every"),
             times: fields.get("times").and_then(|v| {
@@ -154,12 +188,13 @@ impl Reader<'_> {
 
     /// Reports a fault of which nothing, or two things, say when it begins.
     fn begin(&self, fields: &Fields<'_>) {
-        match fields.among(&["at", "after"]).as_slice() {
+        self.waiting(fields);
+        match fields.among(&["at", "after", "when"]).as_slice() {
             [] => {
                 let help = "say when it begins: `at: 10s` (after the warm-up), or `after: other`";
                 fields.need(self, "at", help);
             }
-            [(_, at), (_, after)] => {
+            [(_, at), ("after", after)] => {
                 let message = "a fault begins `at` a time or `after` another one, not both";
                 self.report(
                     Diagnostic::error("conflict", message)
@@ -169,6 +204,32 @@ impl Reader<'_> {
                 );
             }
             _ => {}
+        }
+    }
+
+    /// Reports what does not fit a condition, and a deadline without one.
+    fn waiting(&self, fields: &Fields<'_>) {
+        match (fields.entry("when"), fields.entry("within")) {
+            (None, Some(within)) => self.report(
+                Diagnostic::error("conflict", "`within` is the deadline of a condition")
+                    .at(within.key.span, "")
+                    .help(format!("say what it waits for: `when: {CONDITION}`")),
+            ),
+            (Some(when), _) => {
+                for (name, other) in fields.among(&["at", "after", "every"]) {
+                    let message =
+                        format!("a fault begins once `when` something holds, without `{name}`");
+                    self.report(
+                        Diagnostic::error("conflict", message)
+                            .at(other.key.span, "")
+                            .at(when.key.span, "")
+                            .help(
+                                "another fault can follow it: `after: { fault: this, delay: 5s }`",
+                            ),
+                    );
+                }
+            }
+            (None, None) => {}
         }
     }
 

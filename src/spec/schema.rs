@@ -191,8 +191,8 @@ fn fault(kind: &fault::Kind) -> Value {
         "type": "object",
         "properties": properties,
         "required": [kind.name],
-        "anyOf": [{ "required": ["at"] }, { "required": ["after"] }],
-        "dependentRequired": { "times": ["every"] },
+        "anyOf": [{ "required": ["at"] }, { "required": ["after"] }, { "required": ["when"] }],
+        "dependentRequired": { "times": ["every"], "within": ["when"] },
         "additionalProperties": false,
     });
     let needed = fault::needed(kind).iter();

@@ -1,7 +1,7 @@
 //! A timeline for people, at most 80 columns wide where names are short.
 
 use super::{Step, Timeline};
-use crate::lab::Scenario;
+use crate::lab::{Condition, Scenario, ScheduledFault};
 use netlab_protocol::duration::format as time;
 use std::fmt::Write;
 use std::time::Duration;
@@ -33,6 +33,34 @@ impl Timeline {
         for (at, line) in lines {
             let _ = writeln!(out, "{:>10.3} s  {line}", at.as_secs_f64());
         }
+        for (number, condition) in scenario.conditions.iter().enumerate() {
+            let Condition { when, within } = condition;
+            let _ = writeln!(
+                out,
+                "when {}, by {} (else inconclusive):",
+                when.expect,
+                time(*within)
+            );
+            let mut following: Vec<_> = scenario.faults.iter().collect();
+            following.retain(|fault| fault.since == Some(number));
+            following.sort_by_key(|fault| fault.at);
+            for fault in following {
+                let _ = writeln!(out, "{}", waiting(fault));
+            }
+        }
         out
     }
+}
+
+/// A fault that has no time yet: how long after the moment it begins, and how long it lasts.
+fn waiting(fault: &ScheduledFault) -> String {
+    let name = crate::id::occurrence_label(fault.name.as_str(), fault.occurrence);
+    let lasts = fault
+        .lasts
+        .map_or_else(String::new, |l| format!(" for {}", time(l)));
+    let after = format!("+{:.3}", fault.at.as_secs_f64());
+    format!(
+        "{after:>10} s  {name}  {} {}{lasts}",
+        fault.kind, fault.target
+    )
 }

@@ -2,10 +2,10 @@
 //!
 //! Owns the form of `timeline.json`, and what has to be so for it to fit a lab. Must not read files.
 
-use super::{Entry, Timeline};
+use super::{Entry, Moment, Timeline};
 use crate::fault::{Effect, LinkEffect};
 use crate::id::{Name, NodeIndex, occurrence_label};
-use crate::lab::{Lab, Scenario, ScheduledFault};
+use crate::lab::{Condition, Lab, Scenario, ScheduledFault};
 use crate::spec::defaults::MAX_OCCURRENCES;
 use crate::units::duration;
 use netlab_protocol::duration::format as time;
@@ -13,9 +13,11 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Version of [`Recorded`]'s serialised form. What came before it had no number, times and names
-/// only.
-pub const FORMAT: u32 = 1;
+/// Version of [`Recorded`]'s serialised form. The first had no conditions; what came before it had no
+/// number, times and names only.
+pub const FORMAT: u32 = 2;
+/// The oldest form that is still played.
+const OLDEST: u32 = 1;
 /// Misfits that are told.
 const TOLD: usize = 20;
 
@@ -36,7 +38,14 @@ pub struct Recorded {
     /// The last part of `duration`: every fault has healed before.
     #[serde(with = "duration")]
     pub quiet: Duration,
-    /// Every occurrence, with its effects. Times are scenario time.
+    /// What faults waited for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// What became of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moments: Vec<Moment>,
+    /// Every occurrence, with its effects. Times are scenario time. What began by a condition has the
+    /// time at which it did, as if the file had said so; `since` is left where it has not begun.
     pub faults: Vec<ScheduledFault>,
     /// Begins and heals in the order in which they are due, on the run's clock.
     pub entries: Vec<Entry>,
@@ -74,17 +83,34 @@ pub enum Misfit {
 }
 
 impl Recorded {
-    /// The timeline of a lab; none where it has no scenario.
-    pub fn of(lab: &Lab) -> Option<Recorded> {
+    /// The timeline of a lab whose run has told this of its conditions; none where it has no scenario.
+    pub fn of(lab: &Lab, moments: &[Moment]) -> Option<Recorded> {
         let scenario = lab.scenario.as_ref()?;
-        let Timeline { entries, end } = Timeline::new(scenario);
+        let Timeline { entries, end } = Timeline::told_by(scenario, moments);
+        let begun: BTreeSet<usize> = entries.iter().map(|entry| entry.fault).collect();
+        let known = |(index, fault): (usize, &ScheduledFault)| {
+            let waited = fault.since.is_some() && begun.contains(&index);
+            match Moment::begin(fault, moments).filter(|_| waited) {
+                Some(at) => ScheduledFault {
+                    at,
+                    since: None,
+                    // It heals with all others, however long it should have lasted.
+                    lasts: fault.lasts.map(|l| l.min(scenario.healed_by() - at)),
+                    ..fault.clone()
+                },
+                None => fault.clone(),
+            }
+        };
+        let faults = scenario.faults.iter().enumerate().map(known).collect();
         Some(Recorded {
             format: FORMAT,
             nodes: lab.nodes.iter().map(|node| node.name.clone()).collect(),
             warmup: scenario.warmup,
             duration: scenario.duration,
             quiet: scenario.quiet,
-            faults: scenario.faults.clone(),
+            conditions: scenario.conditions.clone(),
+            moments: moments.to_vec(),
+            faults,
             entries,
             end,
         })
@@ -104,7 +130,7 @@ impl Recorded {
         }
         let format = value.get("format").map_or(Some(0), |f| f.as_u64());
         match format {
-            Some(found) if found == u64::from(FORMAT) => {
+            Some(found) if (u64::from(OLDEST)..=u64::from(FORMAT)).contains(&found) => {
                 serde_json::from_value(value).map_err(unreadable)
             }
             found => Err(Misfit::Format {
@@ -113,7 +139,8 @@ impl Recorded {
         }
     }
 
-    /// Makes it the scenario of `lab`, whose nodes it names.
+    /// Makes it the scenario of `lab`, whose nodes it names. What had not begun by its condition does
+    /// not happen.
     ///
     /// # Errors
     /// [`Misfit::Missing`] with all that is missing.
@@ -129,7 +156,7 @@ impl Recorded {
         let known = known
             .map(|(at, node)| (&node.name, NodeIndex(at)))
             .collect();
-        let faults = self.faults.iter();
+        let faults = self.faults.iter().filter(|fault| fault.since.is_none());
         let faults = faults
             .map(|fault| self.fitted(fault, lab, &known, &mut missing))
             .collect();
@@ -143,6 +170,7 @@ impl Recorded {
             warmup: self.warmup,
             duration: self.duration,
             quiet: self.quiet,
+            conditions: Vec::new(),
             faults,
         });
         Ok(())
@@ -211,7 +239,7 @@ mod tests {
     }
 
     fn written(lab: &Lab) -> String {
-        serde_json::to_string_pretty(&Recorded::of(lab)).unwrap()
+        serde_json::to_string_pretty(&Recorded::of(lab, &[])).unwrap()
     }
 
     const NODES: &str = "  b: { role: server }\n  p: { role: peer, count: 4 }\n";

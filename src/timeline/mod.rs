@@ -1,5 +1,8 @@
 //! When each fault begins and heals: computed before the run, seeded, pure.
 //!
+//! What waits for a condition has no time until the run tells it ([`Moment`]); then it has one like all
+//! others. Such a timeline is not the same twice, only its replay is.
+//!
 //! Owns the order of events that fall on one instant (heals before begins, then the file's
 //! order). Must not sleep, read a clock, or apply anything.
 
@@ -9,7 +12,7 @@ mod file;
 pub use file::{FORMAT, Misfit, Recorded};
 
 use crate::id::Name;
-use crate::lab::Scenario;
+use crate::lab::{Scenario, ScheduledFault};
 use crate::units::duration;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -40,6 +43,33 @@ pub struct Entry {
     pub occurrence: u32,
 }
 
+/// What the run has told of a condition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Moment {
+    /// It has not held yet.
+    #[default]
+    Waiting,
+    /// It held first at this time of the scenario.
+    Held(#[serde(with = "duration")] Duration),
+    /// It did not hold until its deadline.
+    Missed,
+}
+
+impl Moment {
+    /// When `fault` begins in scenario time; none: nobody knows (yet), or never. `moments` are those of
+    /// the conditions in their order, the last ones may be left out.
+    pub fn begin(fault: &ScheduledFault, moments: &[Moment]) -> Option<Duration> {
+        let Some(condition) = fault.since else {
+            return Some(fault.at);
+        };
+        match moments.get(condition) {
+            Some(Moment::Held(moment)) => Some(moment.saturating_add(fault.at)),
+            Some(Moment::Waiting | Moment::Missed) | None => None,
+        }
+    }
+}
+
 /// The whole timeline of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeline {
@@ -51,14 +81,26 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// The timeline of `scenario`. What has no end heals where the quiet period begins, or at the
-    /// scenario's end.
+    /// The timeline of `scenario` as far as it is known before the run. What has no end heals where
+    /// the quiet period begins, or at the scenario's end.
     pub fn new(scenario: &Scenario) -> Timeline {
+        Timeline::told_by(scenario, &[])
+    }
+
+    /// The timeline as far as it is known when the run has told this of its conditions. What would
+    /// then begin when all faults have to have healed does not.
+    pub fn told_by(scenario: &Scenario, moments: &[Moment]) -> Timeline {
         let end = scenario.warmup + scenario.duration;
         let healed_by = scenario.warmup + scenario.healed_by();
         let mut entries = Vec::new();
         for (index, fault) in scenario.faults.iter().enumerate() {
-            let begin = scenario.warmup + fault.at;
+            let Some(begin) = Moment::begin(fault, moments) else {
+                continue;
+            };
+            let begin = scenario.warmup + begin;
+            if fault.since.is_some() && begin >= healed_by {
+                continue;
+            }
             let entry = |at: Duration, step| Entry {
                 at,
                 step,
@@ -97,6 +139,7 @@ mod tests {
             kind: (*kind).to_owned(),
             target: "server".into(),
             at: Duration::from_millis(*at),
+            since: None,
             lasts: lasts.map(Duration::from_millis),
             effects: Vec::new(),
         };
@@ -104,6 +147,7 @@ mod tests {
             warmup: Duration::from_secs(1),
             duration: Duration::from_secs(10),
             quiet: Duration::ZERO,
+            conditions: Vec::new(),
             faults: faults.iter().enumerate().map(fault).collect(),
         }
     }

@@ -86,6 +86,7 @@ pub fn scenario() -> Scenario {
         warmup: Duration::from_secs(1),
         duration: Duration::from_secs(10),
         quiet: Duration::ZERO,
+        conditions: Vec::new(),
         faults: Vec::new(),
     }
 }

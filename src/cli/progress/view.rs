@@ -9,7 +9,7 @@ use crate::plan::{Action, Plan};
 use crate::record::event::{Event, What};
 use crate::record::stream::{NodeState, Progress as Second, Status};
 use crate::report::Palette;
-use crate::timeline::{Step, Timeline};
+use crate::timeline::{Moment, Step, Timeline};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -31,6 +31,9 @@ pub struct View {
     known: BTreeMap<String, String>,
     /// Stretches in which faults are planned, on the run's clock, in the order of their begins.
     planned: Vec<Planned>,
+    /// What is played, and what its conditions have told.
+    scenario: Option<Scenario>,
+    moments: Vec<Moment>,
     active: Vec<String>,
     down: Vec<String>,
     died: BTreeSet<String>,
@@ -87,6 +90,8 @@ impl View {
             roles: BTreeMap::new(),
             known: BTreeMap::new(),
             planned: Vec::new(),
+            scenario: None,
+            moments: Vec::new(),
             active: Vec::new(),
             down: Vec::new(),
             died: BTreeSet::new(),
@@ -154,6 +159,11 @@ impl View {
                 (self.now, self.last) = (event.t, event.t);
                 (self.run, self.warmup, self.end) = (run.clone(), *warmup, *end);
             }
+            What::ConditionHeld { fault, .. } => {
+                let moment = u64::try_from(event.t - self.warmup).unwrap_or(0);
+                self.know(fault, Moment::Held(Duration::from_nanos(moment)));
+            }
+            What::FaultNeverBegan { fault, .. } => self.know(fault, Moment::Missed),
             What::FaultBegan {
                 fault,
                 occurrence,
@@ -205,8 +215,37 @@ impl View {
 
     /// What the scenario is going to do.
     pub fn expect(&mut self, scenario: &Scenario) {
+        self.moments = vec![Moment::Waiting; scenario.conditions.len()];
+        self.scenario = Some(scenario.clone());
+        self.plan();
+    }
+
+    /// What became of the condition of a fault.
+    fn know(&mut self, fault: &str, moment: Moment) {
+        let conditions = self.scenario.iter().flat_map(|s| &s.conditions);
+        for (condition, known) in conditions.zip(&mut self.moments) {
+            if condition.when.name == fault && *known == Moment::Waiting {
+                *known = moment;
+            }
+        }
+        self.plan();
+    }
+
+    /// Names of the faults whose conditions are waited for.
+    fn waiting(&self) -> String {
+        let conditions = self.scenario.iter().flat_map(|s| &s.conditions);
+        let all = conditions.zip(&self.moments);
+        let waiting = all.filter(|(_, moment)| **moment == Moment::Waiting);
+        let names: Vec<&str> = waiting.map(|(one, _)| one.when.name.as_str()).collect();
+        names.join(", ")
+    }
+
+    fn plan(&mut self) {
         let ns = |at: Duration| i64::try_from(at.as_nanos()).unwrap_or(i64::MAX);
-        for entry in Timeline::new(scenario).entries {
+        let scenario = self.scenario.iter();
+        let entries = scenario.flat_map(|s| Timeline::told_by(s, &self.moments).entries);
+        self.planned.clear();
+        for entry in entries {
             let name = entry.name.to_string();
             let of_it = |planned: &&mut Planned| planned.name == name && planned.heal.is_none();
             match (entry.step, self.planned.iter_mut().rev().find(of_it)) {
@@ -356,7 +395,14 @@ impl View {
         let active: Vec<String> = self.active.iter().map(named).collect();
         let next = self.planned.iter().find(|one| one.begin > now);
         let line = match (active.is_empty(), next) {
-            (true, None) => Line::default().painted(Palette::quiet, "  no fault in effect"),
+            (true, None) => {
+                let waiting = match self.waiting() {
+                    names if names.is_empty() => names,
+                    names => format!("; {names} when the condition holds"),
+                };
+                let text = format!("  no fault in effect{waiting}");
+                Line::default().painted(Palette::quiet, text)
+            }
             (true, Some(next)) => {
                 let left = words::fixed(next.begin - now, 0);
                 let text = format!("  no fault in effect; {} in {left} s", next.name);

@@ -49,6 +49,12 @@ pub fn sentence(what: &What, died: &BTreeSet<String>) -> Option<Line> {
             let text = format!("fault {fault} by hand: {kind} {target}{time}");
             line.painted(Palette::fault, text)
         }
+        What::ConditionHeld { fault, seen } => {
+            line.painted(Palette::quiet, format!("fault {fault} begins: {seen}"))
+        }
+        What::FaultNeverBegan { fault, why } => {
+            line.painted(Palette::bad, format!("fault {fault} never began: {why}"))
+        }
         What::FaultBegan {
             fault,
             occurrence,

@@ -202,9 +202,11 @@ fn note(number: usize, occurrences: &[&ScheduledFault]) -> Option<FaultNote> {
     let more = what.len().saturating_sub(FEW_TARGETS);
     what.truncate(FEW_TARGETS);
     let more = (more > 0).then(|| format!(" and {more} more"));
-    let when = match occurrences.len() {
-        1 => format!("at {}", time(first.at)),
-        many => format!("{many} times from {} on", time(first.at)),
+    let when = match (occurrences.len(), first.since) {
+        (1, None) => format!("at {}", time(first.at)),
+        (many, None) => format!("{many} times from {} on", time(first.at)),
+        (_, Some(_)) if first.at.is_zero() => "when its condition holds".to_owned(),
+        (_, Some(_)) => format!("{} after a condition holds", time(first.at)),
     };
     let lasts = first
         .lasts

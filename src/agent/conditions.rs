@@ -1,0 +1,164 @@
+//! Faults that wait for a condition: looked at each second, over what is known so far. Pure.
+//!
+//! Owns when such a fault begins, and what is said when it does not. A condition is a check over what has
+//! been, by default of the last seconds, and holds when that check would pass: a function without a value
+//! says nothing, and what the host may have spoilt does not hold yet. Requests that may still be under way
+//! are left out, so that what is seen is some seconds old. What follows such a fault is on the timeline
+//! from its moment on. Must not know what faults do.
+
+use super::core::{Action, Core};
+use crate::check::{CheckResult, Judgement, holds};
+use crate::lab::Condition;
+use crate::record::event::What;
+use crate::timeline::Moment;
+use netlab_protocol::duration::format as time;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What each condition that is waited for came to when it was last looked at.
+pub(super) type Seen = BTreeMap<usize, String>;
+
+impl Core {
+    /// Lets begin what waits for conditions that hold now, and gives up those whose deadline is over.
+    pub(super) fn watch_conditions(&mut self, now: u64) {
+        let known = self.known_until(now);
+        let Some(run) = self.run.as_ref().filter(|run| run.closing.is_none()) else {
+            return;
+        };
+        let waiting = run.player.as_ref().map(|player| player.waiting());
+        let waiting = waiting.unwrap_or_default();
+        self.watched.is_settled = waiting.is_empty();
+        for (condition, deadline) in waiting {
+            if now >= deadline {
+                self.miss_condition(now, condition);
+            } else if let Some(result) = self.look_at(condition, known) {
+                match result.verdict {
+                    Judgement::Pass => self.hold_condition(now, condition, &result),
+                    Judgement::Fail | Judgement::Inconclusive => {
+                        self.remember_seen(condition, &result);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a condition says; nothing as long as nothing counts.
+    fn look_at(&self, condition: usize, known: i64) -> Option<CheckResult> {
+        let run = self.run.as_ref()?;
+        let view = self.watched.view(&self.lab, &run.events, known);
+        let condition = self.condition(condition)?;
+        (known > view.frame.warmup).then(|| holds(&condition.when, &view))
+    }
+
+    fn condition(&self, condition: usize) -> Option<&Condition> {
+        self.lab.scenario.as_ref()?.conditions.get(condition)
+    }
+
+    fn remember_seen(&mut self, condition: usize, result: &CheckResult) {
+        let why = result.observed.iter().find(|one| one.value.is_none());
+        let why = why.map_or_else(String::new, |one| format!(" ({})", one.how));
+        if let Some(run) = &mut self.run {
+            run.seen.insert(condition, result.seen() + &why);
+        }
+    }
+
+    fn hold_condition(&mut self, now: u64, condition: usize, result: &CheckResult) {
+        let held = What::ConditionHeld {
+            fault: result.name.clone(),
+            seen: result.seen(),
+        };
+        self.event(now, held);
+        let player = self.run.as_mut().and_then(|run| run.player.as_mut());
+        if let Some(player) = player {
+            player.hold(condition, now);
+        }
+        self.tell_moments();
+        self.tell_what_has_no_room(now, condition);
+    }
+
+    /// Gives up every condition that is still waited for: everything heals.
+    pub(super) fn miss_conditions(&mut self, now: u64) {
+        let player = self.run.as_ref().and_then(|run| run.player.as_ref());
+        let waiting = player.map_or_else(Vec::new, |player| player.waiting());
+        for (condition, _) in waiting {
+            self.miss_condition(now, condition);
+        }
+    }
+
+    fn miss_condition(&mut self, now: u64, condition: usize) {
+        let player = self.run.as_mut().and_then(|run| run.player.as_mut());
+        if let Some(player) = player {
+            player.miss(condition);
+        }
+        self.tell_moments();
+        let Some(Condition { when, within }) = self.condition(condition).cloned() else {
+            return;
+        };
+        let run = self.run.as_ref();
+        let seen = run.and_then(|run| run.seen.get(&condition).cloned());
+        let seen = seen.unwrap_or_else(|| "nothing was known in time".to_owned());
+        let (asked, by) = (&when.expect, time(within));
+        let why = format!("`{asked}` did not hold by {by}; last: {seen}");
+        self.never_began(now, when.name.clone(), why);
+        for name in self.first_following(condition, |_| true) {
+            if name != when.name {
+                let why = format!("it follows `{}`, which never began", when.name);
+                self.never_began(now, name, why);
+            }
+        }
+    }
+
+    /// Says which faults that follow a condition would only begin when everything heals.
+    fn tell_what_has_no_room(&mut self, now: u64, condition: usize) {
+        let Some(scenario) = &self.lab.scenario else {
+            return;
+        };
+        let healed_by = scenario.healed_by();
+        let player = self.run.as_ref().and_then(|run| run.player.as_ref());
+        let moment = player.and_then(|player| player.moments().get(condition).copied());
+        let Some(Moment::Held(moment)) = moment else {
+            return;
+        };
+        let late = |at| moment.saturating_add(at) >= healed_by;
+        for name in self.first_following(condition, late) {
+            let by = time(healed_by);
+            self.never_began(
+                now,
+                name,
+                format!("it would have after {by}, when all heals"),
+            );
+        }
+    }
+
+    /// The places of the faults whose times count from this condition.
+    pub(super) fn following(&self, condition: usize) -> Vec<usize> {
+        let scenario = self.lab.scenario.iter();
+        let faults = scenario.flat_map(|scenario| &scenario.faults).enumerate();
+        let following = faults.filter(|(_, fault)| fault.since == Some(condition));
+        following.map(|(place, _)| place).collect()
+    }
+
+    /// The names of those whose first occurrence is such; later ones are as many as there is room for.
+    fn first_following(&self, condition: usize, such: impl Fn(Duration) -> bool) -> Vec<String> {
+        let following = self.following(condition).into_iter();
+        let faults = following.map(|place| self.faults.get(place));
+        let first = faults.filter(|fault| fault.occurrence == 1 && such(fault.at));
+        first.map(|fault| fault.name.to_string()).collect()
+    }
+
+    fn never_began(&mut self, now: u64, fault: String, why: String) {
+        self.reason(format!("fault `{fault}` never began: {why}"));
+        self.event(now, What::FaultNeverBegan { fault, why });
+    }
+
+    /// Has the record say what is known of the timeline.
+    fn tell_moments(&mut self) {
+        let player = self.run.as_ref().and_then(|run| run.player.as_ref());
+        let moments = player.map_or_else(Vec::new, |player| player.moments().to_vec());
+        self.act(Action::Timeline(moments));
+    }
+}
+
+#[cfg(test)]
+#[path = "conditions_tests.rs"]
+mod tests;
