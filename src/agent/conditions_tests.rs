@@ -1,3 +1,5 @@
+//! Faults that wait for a condition, over the fake world: begun once, at a deadline never, resumed after the agent was killed.
+
 use super::super::world::{World, lab, machine_kill, on, scenario};
 use crate::fault::NodeEffect;
 use crate::id::NodeIndex;
