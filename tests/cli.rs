@@ -265,7 +265,7 @@ fn a_recorded_timeline_takes_the_place_of_the_scenario() {
     assert_eq!(old.code, 4);
     assert!(
         old.stderr
-            .contains("it is of format 0, and this netlab plays format 1"),
+            .contains("it is of format 0, and this netlab plays format 2"),
         "{}",
         old.stderr
     );
