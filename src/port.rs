@@ -14,12 +14,25 @@ pub enum Protocol {
     /// Connections.
     #[default]
     Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+impl Protocol {
+    /// What follows a port's number where connections are meant unless said.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Protocol::Tcp => "",
+            Protocol::Udp => "/udp",
+        }
+    }
 }
 
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
         })
     }
 }
@@ -48,11 +61,11 @@ pub struct PortError {
     pub cure: &'static str,
 }
 
-const FORMS: &str =
-    "write \"8080:80\", \"127.0.0.1:8080:80\", or \"80\" for a free port of the host";
+const FORMS: &str = "write \"8080:80\", \"127.0.0.1:8080:80\", \"5353:53/udp\", or \"80\" for a free port of the host";
 
 impl PortMapping {
-    /// Whether both want the same port of the host: at the same address, or at every one.
+    /// Whether both want the same port of the host: at the same address, or at every one. Connections
+    /// and datagrams have ports of their own.
     pub fn clashes(&self, other: &PortMapping) -> bool {
         let any = self.address.is_unspecified() || other.address.is_unspecified();
         self.host_port.is_some()
@@ -65,16 +78,22 @@ impl PortMapping {
     pub fn listens(&self) -> SocketAddr {
         SocketAddr::new(self.address, self.host_port.unwrap_or(0))
     }
+
+    /// The port of the host as messages name it: `8080`, `5353/udp`.
+    pub fn host_name(&self) -> String {
+        format!("{}{}", self.listens().port(), self.protocol.suffix())
+    }
 }
 
 impl FromStr for PortMapping {
     type Err = PortError;
 
-    /// `[[ADDRESS:]HOST:]PORT[/tcp]`, as in Compose's short form.
+    /// `[[ADDRESS:]HOST:]PORT[/tcp|/udp]`, as in Compose's short form.
     fn from_str(text: &str) -> Result<PortMapping, PortError> {
         let (rest, protocol) = match text.split_once('/') {
             None => (text, Protocol::Tcp),
             Some((rest, "tcp")) => (rest, Protocol::Tcp),
+            Some((rest, "udp")) => (rest, Protocol::Udp),
             Some((_, other)) => return Err(unknown_protocol(other)),
         };
         let (address, rest) = address(rest)?;
@@ -98,13 +117,14 @@ impl FromStr for PortMapping {
 }
 
 impl fmt::Display for PortMapping {
-    /// As it would be written in full: `127.0.0.1:8080:80`; `127.0.0.1::80` for a free port.
+    /// As it would be written in full: `127.0.0.1:8080:80`, `127.0.0.1:5353:53/udp`; `127.0.0.1::80` for
+    /// a free port.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (listens, port) = (self.listens(), self.port);
+        let (listens, port, suffix) = (self.listens(), self.port, self.protocol.suffix());
         match (self.host_port, self.address) {
-            (Some(_), _) => write!(f, "{listens}:{port}"),
-            (None, IpAddr::V4(v4)) => write!(f, "{v4}::{port}"),
-            (None, IpAddr::V6(v6)) => write!(f, "[{v6}]::{port}"),
+            (Some(_), _) => write!(f, "{listens}:{port}{suffix}"),
+            (None, IpAddr::V4(v4)) => write!(f, "{v4}::{port}{suffix}"),
+            (None, IpAddr::V6(v6)) => write!(f, "[{v6}]::{port}{suffix}"),
         }
     }
 }
@@ -115,9 +135,9 @@ fn wrong(what: String, cure: &'static str) -> PortError {
 
 fn unknown_protocol(word: &str) -> PortError {
     match word {
-        "udp" | "sctp" => wrong(
+        "sctp" => wrong(
             format!("`{word}` is not published"),
-            "TCP ports are: leave `/…` out",
+            "TCP and UDP are: leave `/sctp` out, or write `/udp`",
         ),
         _ => wrong(format!("`{}` is no protocol", clip(word)), FORMS),
     }
@@ -186,6 +206,9 @@ mod tests {
             ("0.0.0.0:8080:80", "0.0.0.0:8080:80"),
             ("127.0.0.1::80", "127.0.0.1::80"),
             ("[::1]:8080:80", "[::1]:8080:80"),
+            ("53/udp", "127.0.0.1::53/udp"),
+            ("5353:53/udp", "127.0.0.1:5353:53/udp"),
+            ("[::1]::53/udp", "[::1]::53/udp"),
         ] {
             assert_eq!(read(text).as_deref(), Ok(expected), "{text}");
             assert_eq!(read(expected).as_deref(), Ok(expected), "{text}");
@@ -198,7 +221,9 @@ mod tests {
             "+80",
             "80:",
             "a:80",
-            "8080:80/udp",
+            "8080:80/sctp",
+            "8080:80/UDP",
+            "8080/udp:80",
             "80/",
             "8000-8010:80",
             "localhost:8080:80",
@@ -220,5 +245,7 @@ mod tests {
         assert!(!of("8080:80").clashes(&of("127.0.0.2:8080:80")));
         assert!(!of("8080:80").clashes(&of("8081:80")));
         assert!(!of("80").clashes(&of("80")));
+        assert!(!of("5353:53").clashes(&of("5353:53/udp")));
+        assert!(of("5353:53/udp").clashes(&of("0.0.0.0:5353:54/udp")));
     }
 }

@@ -2,11 +2,18 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/packed.rs"]
+mod packed;
 mod support;
 
+use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::Signal;
+use packed::Packed;
+use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use support::{SECOND, Sandbox, docker, eventually, steady, success};
 
@@ -174,4 +181,167 @@ fn a_port_that_is_taken_is_named_and_the_lab_undone() {
     let why = format!("port {address} of the engine's host is taken");
     assert!(up.stderr.contains(&why), "{}", up.stderr);
     assert_eq!(sandbox.objects(), Vec::<String>::new());
+}
+
+/// Answers every datagram at port 53 with itself, from inside the network of a process, until dropped.
+struct Echo(Arc<AtomicBool>);
+
+impl Echo {
+    fn of(pid: i32) -> Echo {
+        let over = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&over);
+        let (tell, bound) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let network = File::open(format!("/proc/{pid}/ns/net")).unwrap();
+            setns(network, CloneFlags::CLONE_NEWNET).unwrap();
+            let socket = UdpSocket::bind("0.0.0.0:53").unwrap();
+            let patience = Some(Duration::from_millis(50));
+            socket.set_read_timeout(patience).unwrap();
+            tell.send(()).unwrap();
+            let mut buffer = vec![0; 1 << 16];
+            while !seen.load(Ordering::Relaxed) {
+                if let Ok((length, from)) = socket.recv_from(&mut buffer) {
+                    let _ = socket.send_to(&buffer[..length], from);
+                }
+            }
+        });
+        bound.recv_timeout(PATIENCE).unwrap();
+        Echo(over)
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A client of a UDP port, which waits a second for an answer.
+fn asker(to: SocketAddr) -> UdpSocket {
+    let any = SocketAddr::new(to.ip(), 0);
+    let socket = UdpSocket::bind(any).unwrap();
+    socket.connect(to).unwrap();
+    let second = Some(Duration::from_secs(1));
+    socket.set_read_timeout(second).unwrap();
+    socket
+}
+
+/// How long the echo of a datagram takes; none: it did not come.
+fn echo(socket: &UdpSocket, question: &[u8]) -> Option<Duration> {
+    let (begin, mut answer) = (Instant::now(), vec![0; 1 << 16]);
+    socket.send(question).unwrap();
+    // One that came late answers an earlier question.
+    while let Ok(length) = socket.recv(&mut answer) {
+        if answer[..length] == *question {
+            return Some(begin.elapsed());
+        }
+    }
+    None
+}
+
+/// What `netlab port` says of the echo's port.
+fn echo_at(sandbox: &Sandbox, port: &str) -> Vec<SocketAddr> {
+    let said = sandbox.netlab(&["port", "echo", port]).expect(0).stdout;
+    said.lines().map(|line| line.parse().unwrap()).collect()
+}
+
+/// Datagrams cross the link from `host` as connections do, and faults are felt.
+#[test]
+fn datagrams_cross_the_fabric_and_find_their_way_back() {
+    let Some(sandbox) = Sandbox::new("datagrams") else {
+        return;
+    };
+    let Some(image) = Packed::new("datagrams", &[]) else {
+        return;
+    };
+    let text = format!(
+        "name: datagrams
+nodes:
+  echo: {{ image: \"{}\", command: [sleep, \"600\"], ports: [53/udp, \"[::1]::53/udp\", \"53\"] }}
+links: [{{ between: [host, echo], rtt: 80ms }}]
+",
+        image.0
+    );
+    let file = sandbox.topology("datagrams.yaml", &text);
+    let up = sandbox.netlab(&["up", "-d", &file]).expect(0);
+    let all = echo_at(&sandbox, "53/udp");
+    assert_eq!(all.len(), 2, "{all:?}");
+    assert!(all.iter().all(|at| at.ip().is_loopback()), "{all:?}");
+    assert!(up.stdout.contains(&format!("{} -> echo:53/udp", all[0])));
+    let ps = sandbox.netlab(&["ps", "datagrams"]).expect(0).stdout;
+    assert!(ps.contains(&format!("{}->53/udp", all[1])), "{ps}");
+    assert!(
+        !all.contains(&echo_at(&sandbox, "53")[0]),
+        "a number alone means TCP"
+    );
+
+    // Both families, a link's time, every length, and each client its own answers.
+    let container = "netlab-datagrams.echo";
+    let answering = Echo::of(sandbox.pid(container));
+    let clients: Vec<UdpSocket> = all.iter().chain(&all).map(|at| asker(*at)).collect();
+    for client in &clients {
+        client
+            .send(client.local_addr().unwrap().to_string().as_bytes())
+            .unwrap();
+    }
+    for client in &clients {
+        let mut answer = [0; 64];
+        let length = client.recv(&mut answer).unwrap();
+        let own = client.local_addr().unwrap().to_string();
+        assert_eq!(&answer[..length], own.as_bytes());
+    }
+    let client = &clients[0];
+    for length in [0, 1_400, 1_500, 65_507] {
+        let took = echo(client, &vec![7; length]);
+        let took = took.unwrap_or_else(|| panic!("{length} bytes did not come back"));
+        assert!(took >= Duration::from_millis(80), "{length}: {took:?}");
+    }
+
+    let inject = |fault: &[&str]| {
+        let begin = ["fault", "inject"].iter().chain(fault);
+        sandbox
+            .netlab(&begin.copied().collect::<Vec<_>>())
+            .expect(0);
+    };
+    inject(&["cut", "--between", "host,echo"]);
+    assert_eq!(echo(client, b"cut"), None);
+    sandbox.netlab(&["fault", "heal", "--all"]).expect(0);
+    eventually("the cut heals", PATIENCE, || echo(client, b"?").is_some());
+    inject(&["kill", "echo"]);
+    assert_eq!(echo(client, b"dead"), None);
+    drop(answering);
+    sandbox.netlab(&["fault", "heal", "--all"]).expect(0);
+    let _answering = Echo::of(sandbox.pid(container));
+    eventually("the machine is back", PATIENCE, || {
+        echo(client, b"!").is_some()
+    });
+
+    // One port goes, one comes at a number that is named: no container is touched.
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let named = taken.local_addr().unwrap();
+    let entry = format!("\"{}:53/udp\"", named.port());
+    let other = sandbox.topology("other.yaml", &text.replace("\"[::1]::53/udp\"", &entry));
+    let refused = sandbox.netlab(&["up", "-d", &other]);
+    let why = format!("port {named}/udp of the engine's host is taken");
+    assert!(
+        refused.code != 0 && refused.stderr.contains(&why),
+        "{}",
+        refused.stderr
+    );
+    assert!(echo(&clients[1], b"still").is_some());
+    drop(taken);
+    let pid = sandbox.pid(container);
+    sandbox.netlab(&["up", "-d", &other]).expect(0);
+    assert_eq!(sandbox.pid(container), pid);
+    assert!(echo_at(&sandbox, "53/udp").contains(&named));
+    assert!(echo(&asker(named), b"new").is_some());
+    assert!(echo(client, b"kept").is_some());
+    UdpSocket::bind(all[1]).unwrap();
+    // The same number at every address takes its place.
+    let entry = format!("\"0.0.0.0:{}:53/udp\"", named.port());
+    let wide = sandbox.topology("wide.yaml", &text.replace("\"[::1]::53/udp\"", &entry));
+    sandbox.netlab(&["up", "-d", &wide]).expect(0);
+    assert!(echo(&asker(named), b"wide").is_some());
+    sandbox.netlab(&["down", "datagrams"]).expect(0);
+    UdpSocket::bind(named).unwrap();
 }

@@ -13,8 +13,10 @@
 //! enters the engine's network; all else happens on one thread, which lives in the network of `host`
 //! and ends with the last port. So the kernel takes all of it away when the agent dies.
 //!
-//! A connection is accepted before its node has answered: what the link does is felt by what is sent. Where
-//! the node refuses or resets, the other side is reset; the end of one direction is passed on alone.
+//! What is carried is `connections`' and `datagrams`' to know.
+
+mod connections;
+mod datagrams;
 
 use super::{position, sys};
 use crate::fabric::wire::inside;
@@ -23,26 +25,24 @@ use crate::port::{PortMapping, Protocol};
 use crate::record::stream::Published;
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::io::copy_bidirectional_with_sizes;
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, oneshot};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 
-/// Connections of one port at once; more wait to be accepted.
+/// Connections of one port at once, of which more wait to be accepted; or clients of a UDP port.
 const CONNECTIONS: usize = 256;
-/// Bytes read ahead in each direction of a connection.
-const BUFFER: usize = 64 << 10;
-/// How long a node may take to accept: as long as Linux tries by itself (tcp_syn_retries in tcp(7)).
-const PATIENCE: Duration = Duration::from_secs(127);
-/// Pause when a connection cannot be accepted (too many open files).
+/// Pause when nothing can be taken (too many open files).
 const AGAIN: Duration = Duration::from_millis(100);
+/// How long a port may take to close.
+const CLOSING: Duration = Duration::from_secs(1);
 /// Where the numbers of free ports are kept, so that they are the same after the agent's own restart.
 const FILE: &str = "ports.json";
 
@@ -57,18 +57,24 @@ pub(super) enum PublishError {
     Home(#[source] io::Error),
     /// Somebody listens there.
     #[error(
-        "port {address} of the engine's host is taken: `{node}` cannot be published there; name another in `ports:`, or none for a free one"
+        "port {address}{} of the engine's host is taken: `{node}` cannot be published there; name another in `ports:`, or none for a free one",
+        protocol.suffix()
     )]
-    Taken { address: SocketAddr, node: String },
+    Taken {
+        address: SocketAddr,
+        protocol: Protocol,
+        node: String,
+    },
     /// The engine's host has another address than that.
     #[error(
         "the engine's host has no address {0}: name one that it has in `ports:`, or none for loopback"
     )]
     NoAddress(std::net::IpAddr),
     /// Any other answer of the kernel.
-    #[error("port {address} of the engine's host cannot be listened at")]
+    #[error("port {address}{} of the engine's host cannot be listened at", protocol.suffix())]
     Listen {
         address: SocketAddr,
+        protocol: Protocol,
         #[source]
         source: io::Error,
     },
@@ -112,7 +118,7 @@ fn keyed(wanted: &[Wanted]) -> BTreeMap<Key, &Wanted> {
             found.insert(Key::Fixed(mapping.listens(), mapping.protocol), one);
             continue;
         }
-        let name = |n| format!("{n} {mapping}/{} of {}", mapping.protocol, one.node);
+        let name = |n| format!("{n} {mapping} of {}", one.node);
         let mut names = (1..).map(|n| Key::Free(name(n)));
         if let Some(free) = names.find(|name| !found.contains_key(name)) {
             found.insert(free, one);
@@ -127,11 +133,56 @@ struct Listening {
     told: Published,
     to: Arc<Mutex<SocketAddr>>,
     task: AbortHandle,
+    /// Ends with the task, when its socket is closed.
+    closed: Receiver<()>,
 }
 
 impl Drop for Listening {
     fn drop(&mut self) {
         self.task.abort();
+        // So that who comes next, perhaps at every address, finds the port free.
+        let _ = self.closed.recv_timeout(CLOSING);
+    }
+}
+
+/// A socket at a port of the host.
+enum Door {
+    Connections(TcpListener),
+    Datagrams(UdpSocket),
+}
+
+impl Door {
+    /// Bound in the network of the calling thread.
+    fn bind(protocol: Protocol, address: SocketAddr) -> io::Result<Door> {
+        Ok(match protocol {
+            Protocol::Tcp => {
+                let listener = TcpListener::bind(address)?;
+                listener.set_nonblocking(true)?;
+                Door::Connections(listener)
+            }
+            Protocol::Udp => {
+                let socket = UdpSocket::bind(address)?;
+                socket.set_nonblocking(true)?;
+                Door::Datagrams(socket)
+            }
+        })
+    }
+
+    fn address(&self) -> io::Result<SocketAddr> {
+        match self {
+            Door::Connections(listener) => listener.local_addr(),
+            Door::Datagrams(socket) => socket.local_addr(),
+        }
+    }
+
+    /// Carries all of it to `to`, until dropped.
+    async fn serve(self, to: Arc<Mutex<SocketAddr>>, dropped: Arc<AtomicU64>) {
+        match self {
+            Door::Connections(listener) => connections::accept(listener, to).await,
+            Door::Datagrams(socket) => {
+                datagrams::serve(socket, to, dropped, datagrams::LIMITS).await;
+            }
+        }
     }
 }
 
@@ -141,6 +192,8 @@ pub(super) struct Publisher {
     state: PathBuf,
     open: BTreeMap<Key, Listening>,
     home: Option<Home>,
+    /// Clients of UDP ports that gave way to others.
+    dropped: Arc<AtomicU64>,
 }
 
 impl Publisher {
@@ -151,6 +204,7 @@ impl Publisher {
             state,
             open: BTreeMap::new(),
             home: None,
+            dropped: Arc::default(),
         }
     }
 
@@ -217,41 +271,48 @@ impl Publisher {
     /// What is published.
     pub fn published(&self) -> Vec<Published> {
         let mut all: Vec<Published> = self.open.values().map(|one| one.told.clone()).collect();
-        all.sort_by(|a, b| (&a.node, a.port, a.address).cmp(&(&b.node, b.port, b.address)));
+        let place = |one: &Published| (one.node.clone(), one.port, one.protocol, one.address);
+        all.sort_by_cached_key(place);
         all
+    }
+
+    /// Clients of UDP ports that gave way to others so far; nothing where there is no such port.
+    pub fn flows_dropped(&self) -> Option<u64> {
+        let mut open = self.open.values();
+        let any = open.any(|one| one.mapping.protocol == Protocol::Udp);
+        any.then(|| self.dropped.load(Ordering::Relaxed))
     }
 
     /// A listener, at the free port with this number if that is still free.
     fn listen(&mut self, wanted: &Wanted, number: Option<u16>) -> Result<Listening, PublishError> {
         let outside = self.outside.clone().ok_or(PublishError::NotAllowed)?;
+        let protocol = wanted.mapping.protocol;
         let mut address = wanted.mapping.listens();
         let bind = |address| {
-            inside(outside.as_fd(), || {
-                let listener = TcpListener::bind(address)?;
-                listener.set_nonblocking(true)?;
-                Ok(listener)
-            })
-            .flatten()
-            .flatten()
+            inside(outside.as_fd(), || Door::bind(protocol, address))
+                .flatten()
+                .flatten()
         };
         let again = number.map(|number| bind(SocketAddr::new(address.ip(), number)));
-        let listener = match again {
-            Some(Ok(listener)) => listener,
+        let door = match again {
+            Some(Ok(door)) => door,
             _ => bind(address).map_err(|source| refused(wanted, source))?,
         };
-        let listen = |source| PublishError::Listen { address, source };
-        let bound = listener.local_addr().map_err(listen)?;
+        let bound = door.address().map_err(|source| refused(wanted, source))?;
         address.set_port(bound.port());
         let to = Arc::new(Mutex::new(wanted.to));
-        let task = self
-            .home()?
-            .runtime
-            .spawn(accept(listener, Arc::clone(&to)));
+        let serving = door.serve(Arc::clone(&to), Arc::clone(&self.dropped));
+        let (open, closed) = sync_channel(0);
+        let task = self.home()?.runtime.spawn(async move {
+            let _open: std::sync::mpsc::SyncSender<()> = open;
+            serving.await;
+        });
         Ok(Listening {
             mapping: wanted.mapping,
             told: told(wanted, address),
             to,
             task: task.abort_handle(),
+            closed,
         })
     }
 
@@ -286,14 +347,19 @@ fn told(wanted: &Wanted, address: SocketAddr) -> Published {
 }
 
 fn refused(wanted: &Wanted, source: io::Error) -> PublishError {
-    let address = wanted.mapping.listens();
+    let (address, protocol) = (wanted.mapping.listens(), wanted.mapping.protocol);
     match source.kind() {
         io::ErrorKind::AddrInUse => PublishError::Taken {
             address,
+            protocol,
             node: wanted.node.clone(),
         },
         io::ErrorKind::AddrNotAvailable => PublishError::NoAddress(address.ip()),
-        _ => PublishError::Listen { address, source },
+        _ => PublishError::Listen {
+            address,
+            protocol,
+            source,
+        },
     }
 }
 
@@ -341,65 +407,6 @@ impl Drop for Home {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join(); // a panic was told where it happened
-        }
-    }
-}
-
-/// Takes connections, each on its own; ends them when it is dropped.
-async fn accept(listener: TcpListener, to: Arc<Mutex<SocketAddr>>) {
-    let listener = match tokio::net::TcpListener::from_std(listener) {
-        Ok(listener) => listener,
-        Err(error) => return tracing::error!(%error, "a port cannot be watched"),
-    };
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
-    let mut connections = JoinSet::new();
-    while let Ok(place) = Arc::clone(&room).acquire_owned().await {
-        while connections.try_join_next().is_some() {}
-        match listener.accept().await {
-            Ok((client, _)) => {
-                let to = *to.lock().unwrap_or_else(PoisonError::into_inner);
-                connections.spawn(async move {
-                    carry(client, to).await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(AGAIN).await;
-            }
-        }
-    }
-}
-
-/// Carries one connection to its end. However it ends but in order, both sides are reset.
-async fn carry(mut client: TcpStream, to: SocketAddr) {
-    if sys::reset_when_closed(&client, true).is_err() || client.set_nodelay(true).is_err() {
-        return;
-    }
-    let socket = match to {
-        SocketAddr::V4(_) => TcpSocket::new_v4(),
-        SocketAddr::V6(_) => TcpSocket::new_v6(),
-    };
-    let Ok(socket) = socket else {
-        return;
-    };
-    // Before it connects: who hangs up meanwhile resets a node that has accepted already.
-    if sys::reset_when_closed(&socket, true).is_err() || socket.set_nodelay(true).is_err() {
-        return;
-    }
-    let connecting = tokio::time::timeout(PATIENCE, socket.connect(to));
-    let mut node = tokio::select! {
-        made = connecting => match made {
-            Ok(Ok(node)) => node,
-            Ok(Err(_)) | Err(_) => return,
-        },
-        // Who has hung up waits for nothing.
-        _ = client.ready(tokio::io::Interest::ERROR) => return,
-    };
-    let carried = copy_bidirectional_with_sizes(&mut client, &mut node, BUFFER, BUFFER).await;
-    if carried.is_ok() {
-        for side in [&client, &node] {
-            let _ = sys::reset_when_closed(side, false); // it only has to end
         }
     }
 }

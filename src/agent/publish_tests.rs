@@ -1,5 +1,6 @@
 //! What is carried between two sockets of this machine; networks are left to the tests on an engine.
 
+use super::connections::accept;
 use super::*;
 use std::io::{Read, Write};
 use std::net::TcpStream as Stream;

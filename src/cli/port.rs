@@ -45,7 +45,10 @@ fn parse_port(text: &str) -> Result<Port, String> {
     let (number, protocol) = match text.split_once('/') {
         None => (text, None),
         Some((number, "tcp")) => (number, Some(Protocol::Tcp)),
-        Some((_, other)) => return Err(format!("`{other}` is not published; TCP ports are")),
+        Some((number, "udp")) => (number, Some(Protocol::Udp)),
+        Some((_, other)) => {
+            return Err(format!("`{other}` is not published; tcp and udp are"));
+        }
     };
     match number.parse() {
         Ok(number) if number > 0 => Ok(Port { number, protocol }),
@@ -66,10 +69,7 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
         Reply::Status(status) => status.ports,
         other => return Err(failed(attach::AttachError::unexpected(&other))),
     };
-    let wanted: Vec<Published> = ports
-        .into_iter()
-        .filter(|one| arguments.wants(one))
-        .collect();
+    let wanted = arguments.chosen(ports);
     if wanted.is_empty() && arguments.node.is_some() {
         return Err(arguments.nothing());
     }
@@ -78,6 +78,18 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
 }
 
 impl Arguments {
+    /// What is asked for. A number alone means TCP, and UDP where that is all there is: a script gets
+    /// one kind of port.
+    fn chosen(&self, mut ports: Vec<Published>) -> Vec<Published> {
+        ports.retain(|one| self.wants(one));
+        let tcp = |one: &Published| one.protocol == Protocol::Tcp;
+        let unsaid = self.port.is_some_and(|port| port.protocol.is_none());
+        if unsaid && ports.iter().any(tcp) {
+            ports.retain(tcp);
+        }
+        ports
+    }
+
     fn wants(&self, one: &Published) -> bool {
         let port = self.port.is_none_or(|port| {
             port.number == one.port && port.protocol.is_none_or(|p| p == one.protocol)
@@ -88,8 +100,11 @@ impl Arguments {
     fn nothing(&self) -> Failure {
         let node = self.node.as_deref().unwrap_or_default();
         let (what, port) = match self.port {
-            Some(Port { number, .. }) => (format!("port {number} of `{node}`"), number),
-            None => (format!("no port of `{node}`"), 80),
+            Some(Port { number, protocol }) => {
+                let port = format!("{number}{}", protocol.unwrap_or_default().suffix());
+                (format!("port {port} of `{node}`"), port)
+            }
+            None => (format!("no port of `{node}`"), "80".to_owned()),
         };
         let verb = match self.port {
             Some(_) => "is not published",
@@ -118,9 +133,10 @@ impl Arguments {
     }
 }
 
-/// `127.0.0.1:8080 -> server:80`.
+/// `127.0.0.1:8080 -> server:80`, `127.0.0.1:5353 -> names:53/udp`.
 pub fn told(port: &Published) -> String {
-    format!("{} -> {}:{}", port.address, port.node, port.port)
+    let suffix = port.protocol.suffix();
+    format!("{} -> {}:{}{suffix}", port.address, port.node, port.port)
 }
 
 #[cfg(test)]
@@ -132,8 +148,38 @@ mod tests {
         let number = |text| parse_port(text).map(|port| (port.number, port.protocol.is_some()));
         assert_eq!(number("80"), Ok((80, false)));
         assert_eq!(number("80/tcp"), Ok((80, true)));
-        for text in ["", "0", "80/udp", "http", "80:80", "65536"] {
+        assert_eq!(number("53/udp"), Ok((53, true)));
+        for text in ["", "0", "80/sctp", "http", "80:80", "65536"] {
             assert!(parse_port(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_alone_means_one_kind_of_port() {
+        let of = |port: u16, protocol| Published {
+            node: "a".to_owned(),
+            port,
+            protocol,
+            address: ([127, 0, 0, 1], port).into(),
+        };
+        let (tcp, udp) = (of(53, Protocol::Tcp), of(53, Protocol::Udp));
+        let only = of(54, Protocol::Udp);
+        let all = vec![tcp.clone(), udp.clone(), only.clone()];
+        for (text, expected) in [
+            ("53", vec![tcp.clone()]),
+            ("53/udp", vec![udp]),
+            ("53/tcp", vec![tcp]),
+            ("54", vec![only.clone()]),
+            ("54/udp", vec![only]),
+            ("54/tcp", vec![]),
+        ] {
+            let asked = Arguments {
+                node: Some("a".to_owned()),
+                port: Some(parse_port(text).unwrap()),
+                lab: LabOption { lab: None },
+                format: Format::Table,
+            };
+            assert_eq!(asked.chosen(all.clone()), expected, "{text}");
         }
     }
 }

@@ -156,7 +156,7 @@ async fn list_nodes(engine: &Docker, lab: &Seen, format: Format, context: &Conte
     let all = status.as_ref().map_or(&[][..], |status| &status.ports);
     let told_ports = |name: &str| {
         let own = all.iter().filter(|port| port.node == name);
-        own.map(|port| format!("{}->{}", port.address, port.port))
+        own.map(|port| format!("{}->{}{}", port.address, port.port, port.protocol.suffix()))
             .collect()
     };
     let row = |container: &crate::engine::Container| {

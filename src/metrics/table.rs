@@ -262,4 +262,10 @@ pub const METRICS: &[Metric] = &[
             "How much later than due packets left the fabric since the last sample: 0.5, 0.99, and 1 for the latest.",
         ),
     ),
+    host(
+        "udp_flows_dropped_total",
+        MetricKind::Counter,
+        "flows",
+        "Clients of published UDP ports that were forgotten because more came than are remembered: the one silent for longest.",
+    ),
 ];

@@ -126,13 +126,16 @@ impl Steps {
     }
 }
 
-/// `127.0.0.1:8080 -> server:80, 127.0.0.1 -> cache:6379`.
+/// `127.0.0.1:8080 -> server:80, 127.0.0.1 -> names:53/udp`.
 pub(super) fn published(lab: &Lab) -> String {
     let of = |node: &Node| {
         let name = node.name.clone();
-        let text = move |port: &PortMapping| match port.host_port {
-            Some(_) => format!("{} -> {name}:{}", port.listens(), port.port),
-            None => format!("{} -> {name}:{}", port.address, port.port),
+        let text = move |port: &PortMapping| {
+            let to = format!("{name}:{}{}", port.port, port.protocol.suffix());
+            match port.host_port {
+                Some(_) => format!("{} -> {to}", port.listens()),
+                None => format!("{} -> {to}", port.address),
+            }
         };
         node.ports.iter().map(text).collect::<Vec<_>>()
     };

@@ -9,7 +9,7 @@ use super::source::Spanned;
 use super::topology::{Count, NodeSpec, PlaceSpec, Places, ProgramSpec, Topology};
 use super::tree::{Data, Value};
 use crate::id::Name;
-use crate::port::{PortError, PortMapping};
+use crate::port::{PortError, PortMapping, Protocol};
 
 impl Reader<'_> {
     /// What a node publishes; entries that cannot be read are reported.
@@ -96,19 +96,27 @@ impl Reader<'_> {
             if mapping.host_port.is_some() && replicas > 1 {
                 let message = format!(
                     "`{name}` is {replicas} nodes, which cannot all have port {} of the host",
-                    mapping.listens().port()
+                    mapping.host_name()
                 );
                 self.report(
                     Diagnostic::error("bad-port", message)
                         .at(port.span, "")
                         .at(node.name.span, "these")
                         .help(format!(
-                            "leave the host's port out, each gets a free one: \"{}\" (`netlab port` lists them)",
-                            mapping.port
+                            "leave the host's port out, each gets a free one: \"{}{}\" (`netlab port` lists them)",
+                            mapping.port,
+                            mapping.protocol.suffix()
                         )),
                 );
             }
-            if let Some(own) = own.filter(|own| *own != mapping.port) {
+            if own.is_some() && mapping.protocol != Protocol::Tcp {
+                let message = format!("`{name}` takes requests over TCP, not over UDP");
+                self.report(
+                    Diagnostic::error("bad-port", message)
+                        .at(port.span, "")
+                        .help("leave `/udp` out: only a node with an image may take datagrams"),
+                );
+            } else if let Some(own) = own.filter(|own| *own != mapping.port) {
                 let message = format!(
                     "`{name}` takes requests at port {own}, not at {}",
                     mapping.port
@@ -135,7 +143,7 @@ impl Reader<'_> {
             if let Some(other) = clash {
                 let message = format!(
                     "port {} of the host is published twice",
-                    port.value.listens().port()
+                    port.value.host_name()
                 );
                 self.report(
                     Diagnostic::error("bad-port", message)

@@ -95,7 +95,7 @@ const PORT_KEY: Key = key(
 const PORTS_KEY: Key = key(
     "ports",
     PORT_LIST,
-    "Ports that are reached from the engine's host, as Compose writes them.",
+    "Ports that are reached from the engine's host, as Compose writes them: TCP, or `/udp`.",
 );
 const PORT_LIST: Kind = Kind::List(&Kind::Either(&[
     Kind::Text("8080:80"),

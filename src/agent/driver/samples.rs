@@ -90,9 +90,13 @@ impl<E: Engine + 'static> Driver<E> {
         samples.push(sample("agent_lag_seconds", waited as f64 / 1e9));
         let pids: Vec<(NodeIndex, i32)> = self.pids().collect();
         let (fabric, lag) = (Arc::clone(&self.fabric), Arc::clone(&self.lag));
+        let publisher = Arc::clone(&self.publisher);
         let (inbox, epoch) = (self.sender.clone(), self.moves.epoch());
         spawn_blocking(move || {
             samples.extend(fabric_lag(&fabric, &lag));
+            let publisher = publisher.lock().unwrap_or_else(PoisonError::into_inner);
+            let dropped = publisher.flows_dropped();
+            samples.extend(dropped.map(|all| sample("udp_flows_dropped_total", all as f64)));
             let nodes = pids.into_iter().map(|(node, pid)| (node, usage(pid)));
             let measured = Measured {
                 at,
