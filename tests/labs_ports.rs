@@ -251,7 +251,7 @@ fn datagrams_cross_the_fabric_and_find_their_way_back() {
     let Some(sandbox) = Sandbox::new("datagrams") else {
         return;
     };
-    let Some(image) = Packed::new("datagrams", &[]) else {
+    let Some(image) = Packed::new::<&[u8]>("datagrams", &[]) else {
         return;
     };
     let text = format!(
