@@ -23,6 +23,9 @@ const LASTS: Duration = Duration::from_secs(5);
 const CALM: Duration = Duration::from_secs(2);
 /// What does not last, as a restart, is over after this time.
 const OVER: Duration = Duration::from_secs(4);
+/// Between SIGTERM and SIGKILL of a drawn fault: who does not end by itself is gone well within the
+/// shortest time that is drawn.
+const GRACE: Duration = Duration::from_millis(500);
 /// Targets that are tried for one draw.
 const TRIES: u64 = 32;
 /// Words for what is drawn of a fault.
@@ -85,7 +88,8 @@ struct Book<'b, 'd, 'p, 't> {
     draws: &'b Draws<'d, 'p, 't>,
     spec: &'b ChaosSpec,
     nodes: Vec<NodeIndex>,
-    /// Faults that may still be in force: until when, and the nodes to which they happen.
+    /// Faults that may still be in force: until when, and the nodes whose processes or programs they
+    /// change. Two of these on one node hide each other, where two of links add up.
     taken: Vec<(Duration, Vec<NodeIndex>)>,
 }
 
@@ -125,7 +129,7 @@ impl Book<'_, '_, '_, '_> {
 
     fn take(&mut self, fault: &ScheduledFault, end: Duration) {
         let node = |effect: &Effect| match effect {
-            Effect::Node { node, .. } => Some(*node),
+            Effect::Node { node, .. } | Effect::Program { node, .. } => Some(*node),
             _ => None,
         };
         let nodes = fault.effects.iter().filter_map(node).collect();
@@ -265,12 +269,12 @@ impl Book<'_, '_, '_, '_> {
     }
 }
 
-/// What is said beside a drawn kind: an orderly end takes a second at most, not the ten that it may
-/// take where somebody waits for it, so that it falls into the time that was drawn for it.
+/// What is said beside a drawn kind: an orderly end takes [`GRACE`] at most, not the ten seconds that it
+/// may take where somebody waits for it, so that it falls into the time that was drawn for it.
 fn params(kind: &Kind) -> Params {
     let graces = kind.params.iter().filter(|param| param.name == "grace");
     graces
-        .map(|grace| (grace.name, ParamValue::Duration(LEAST)))
+        .map(|grace| (grace.name, ParamValue::Duration(GRACE)))
         .collect()
 }
 

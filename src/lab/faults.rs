@@ -1,11 +1,11 @@
 //! The scenario, with its faults resolved to effects.
 
-use super::model::{Links, Scenario, ScheduledFault};
+use super::model::{Links, NODE_MEMORY, Scenario, ScheduledFault};
 use super::networks::Places;
 use super::roster::Roster;
 use super::schedule::Once;
 use super::targets::Place;
-use crate::fault::Effect;
+use crate::fault::{Effect, Limits, NodeEffect};
 use crate::id::NodeIndex;
 use crate::spec::defaults::MAX_OCCURRENCES;
 use crate::spec::{Diagnostic, FaultSpec, ScenarioSpec, TargetSpec};
@@ -91,6 +91,7 @@ pub(super) fn resolve(
     let effects = (fault.kind.0.effects)(&target, &fault.params);
     spares_the_host(roster, fault, &effects, reports)?;
     answers_others(roster, fault, &effects, reports)?;
+    has_to_lose(roster, fault, &effects, reports)?;
     let possible = place.judge(spec, fault.name.span, &effects, links, reports);
     possible.then_some(())?;
     Some(ScheduledFault {
@@ -141,12 +142,57 @@ fn answers_others(
         ),
     };
     let message = format!("`{name}` cannot `{kind}`: {why}");
-    let mut report = Diagnostic::error("bad-target", message);
-    if let Some(TargetSpec::Nodes(selection)) = &fault.target {
-        report = report.at(selection.span, "");
-    }
-    reports.push(report.help(help));
+    reports.push(at_target(fault, message).help(help));
     None
+}
+
+/// Reports a fault that would take from a node what it does not have: memory above its limit, or data
+/// that netlab does not keep.
+fn has_to_lose(
+    roster: &Roster<'_>,
+    fault: &FaultSpec,
+    effects: &[Effect],
+    reports: &mut Vec<Diagnostic>,
+) -> Option<()> {
+    let lacks = |effect: &Effect| {
+        let Effect::Node { node, effect } = effect else {
+            return None;
+        };
+        let member = &roster.members[node.at()];
+        let (name, is_image) = (&member.name, member.spec.role == Some("image"));
+        match effect {
+            NodeEffect::Throttle(Limits {
+                memory: Some(memory),
+                ..
+            }) if !is_image && *memory >= NODE_MEMORY => Some((
+                format!(
+                    "`{name}` has no more than {NODE_MEMORY} anyway: {memory} takes none of it"
+                ),
+                "say a smaller `memory`: `32MiB`",
+            )),
+            NodeEffect::Wipe if is_image => Some((
+                format!(
+                    "`{name}` has no data that `wipe` could take: netlab keeps none for an image"
+                ),
+                "say `kill`: what the program keeps in memory or on a tmpfs is lost with it",
+            )),
+            _ => None,
+        }
+    };
+    let Some((message, help)) = effects.iter().find_map(lacks) else {
+        return Some(());
+    };
+    reports.push(at_target(fault, message).help(help));
+    None
+}
+
+/// An error at the nodes that a fault names.
+fn at_target(fault: &FaultSpec, message: String) -> Diagnostic {
+    let span = match &fault.target {
+        Some(TargetSpec::Nodes(selection)) => selection.span,
+        _ => fault.name.span,
+    };
+    Diagnostic::error("bad-target", message).at(span, "")
 }
 
 /// Reports a fault that would do something to the engine's host itself.
@@ -165,11 +211,7 @@ fn spares_the_host(
         "`{}` cannot happen to `host`, the engine's host",
         fault.kind.0.name
     );
-    let mut report = Diagnostic::error("bad-target", message);
-    if let Some(TargetSpec::Nodes(selection)) = &fault.target {
-        report = report.at(selection.span, "");
-    }
     let help = "its links can be cut: `cut: { between: [host, NODE] }`";
-    reports.push(report.help(help));
+    reports.push(at_target(fault, message).help(help));
     None
 }

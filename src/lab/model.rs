@@ -16,7 +16,7 @@ use std::time::Duration;
 pub const FORMAT: u32 = 2;
 
 /// Memory of a built-in node.
-const NODE_MEMORY: ByteSize = ByteSize(256 << 20);
+pub(super) const NODE_MEMORY: ByteSize = ByteSize(256 << 20);
 
 /// A lab, ready to be planned. Equal files and seeds give equal labs, byte for byte.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
