@@ -3,8 +3,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/packed.rs"]
+mod packed;
 mod support;
 
+use packed::Packed;
 use std::fs;
 use std::time::Duration;
 use support::{Done, Sandbox, docker, eventually, steady};
@@ -182,6 +185,86 @@ fn a_server_crashes_over_and_over_and_another_runs_out_of_memory() {
         for container in ["server", "cache"] {
             assert!(state(&format!("netlab-worn-server.{container}")).starts_with("running"));
         }
+    });
+}
+
+/// A node of netlab's own ends when it is told to; who does not hear has its grace, and its stop is over
+/// before a heal that falls into it starts it again.
+#[test]
+fn who_hears_sigterm_ends_at_once_and_who_does_not_has_its_grace() {
+    steady(|| {
+        let Some(sandbox) = Sandbox::new("halt") else {
+            return;
+        };
+        let Some(image) = Packed::new("halt", &[]) else {
+            return;
+        };
+        let text = format!(
+            "name: halt
+nodes:
+  server: {{ role: server }}
+  peer: {{ role: peer, count: 2, load: {{ rate: 10/s }} }}
+  client: {{ role: client, load: {{ target: server, rate: 10/s }} }}
+  heeding: {{ image: \"{0}\", command: [sh, -c, \"trap 'exit 7' TERM; while :; do sleep 0.1; done\"] }}
+  deaf: {{ image: \"{0}\", command: [sh, -c, \"trap '' TERM; while :; do sleep 1; done\"] }}
+scenario:
+  duration: 16s
+  faults:
+    own: {{ at: 1s, for: 5s, stop: [server, peer, client, heeding], grace: 4s }}
+    grace: {{ at: 1s, for: 5s, stop: deaf, grace: 2s }}
+    early: {{ at: 9s, for: 1s, stop: deaf, grace: 3s }}
+",
+            image.0
+        );
+        let file = sandbox.topology("halt.yaml", &text);
+        let done = sandbox.netlab(&["up", &file]).expect(3);
+        let record = sandbox.record("halt");
+        let begin = |fault: &str| {
+            record.of("fault-began", fault)["requested"]
+                .as_i64()
+                .unwrap()
+        };
+        let died = |node: &str| -> Vec<(i64, i64, Option<&str>)> {
+            let events = record.events.iter();
+            let of = events.filter(|e| e["event"] == "node-died" && e["node"] == node);
+            of.map(|e| {
+                let number = |key: &str| e[key].as_i64().unwrap();
+                (number("t"), number("exit_code"), e["fault"].as_str())
+            })
+            .collect()
+        };
+        for (node, code) in [
+            ("server", 0),
+            ("peer-1", 0),
+            ("peer-2", 0),
+            ("client", 0),
+            ("heeding", 7),
+        ] {
+            let [(at, exit, fault)] = died(node)[..] else {
+                panic!("{node}: {:?}", died(node))
+            };
+            assert_eq!((exit, fault), (code, Some("own")), "{node}");
+            let took = at - begin("own");
+            assert!(took < 2_000_000_000, "{node} took {took} ns of 4 s");
+        }
+        let [first, second] = died("deaf")[..] else {
+            panic!("{:?}", died("deaf"))
+        };
+        assert_eq!((first.1, first.2), (137, Some("grace")));
+        assert!(first.0 - begin("grace") >= 2_000_000_000);
+        assert_eq!((second.1, second.2), (137, Some("early")));
+        assert!(
+            done.stdout.contains("healed before its effect was seen"),
+            "{}",
+            done.stdout
+        );
+        assert!(
+            !done.stdout.contains("no fault wanted it"),
+            "{}",
+            done.stdout
+        );
+        assert!(state("netlab-halt.deaf").starts_with("running"));
+        sandbox.netlab(&["down", "halt"]).expect(0);
     });
 }
 

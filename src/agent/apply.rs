@@ -11,7 +11,7 @@ use crate::fault::{Effect, NodeEffect};
 use crate::id::{Name, NodeIndex, occurrence_label};
 use crate::lab::{Lab, ScheduledFault};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A begun fault whose effect is not seen after this time (and the grace it grants) has failed.
@@ -47,6 +47,9 @@ pub(super) struct InForce {
     pub links: Option<u64>,
     /// Whether it was reported as failed.
     pub failed: bool,
+    /// How often nodes have crashed for it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub crashed: BTreeMap<NodeIndex, u32>,
 }
 
 /// Something that was seen about a fault.
@@ -72,7 +75,7 @@ pub(super) enum Seen {
 pub(super) struct Faults {
     scheduled: Vec<ScheduledFault>,
     nodes: Vec<String>,
-    list: Vec<InForce>,
+    pub(super) list: Vec<InForce>,
     /// How many of them are the scenario's; behind those come the ones by hand.
     of_scenario: usize,
     /// What nodes may take, and who was killed for it.
@@ -81,6 +84,8 @@ pub(super) struct Faults {
     pub(super) loops: Loops,
     /// Nodes that are to be emptied before their gates open again.
     pub(super) wipes: BTreeSet<NodeIndex>,
+    /// Nodes that the engine is just ending, as it was asked to.
+    pub(super) ending: BTreeSet<NodeIndex>,
     /// Nodes that are not yet, beside their processes, what the effects want.
     pub unsettled: BTreeSet<NodeIndex>,
 }
@@ -102,6 +107,7 @@ impl Faults {
             limited: Limited::new(lab),
             loops: Loops::default(),
             wipes: BTreeSet::new(),
+            ending: BTreeSet::new(),
             unsettled: BTreeSet::new(),
         };
         wiping
@@ -275,25 +281,29 @@ impl Faults {
             return;
         }
         self.note_wipes(fault);
-        let grace = self
-            .node_effects(fault)
-            .filter_map(|(_, effect)| death(effect)?.grace)
-            .max()
-            .unwrap_or_default();
         self.list.push(InForce {
             fault,
             due,
             requested: now,
             stage: Stage::Beginning,
-            deadline: after(now, BEGIN_PATIENCE + grace),
+            deadline: after(now, BEGIN_PATIENCE + self.grace(fault)),
             links: (!self.has_links(fault)).then_some(now),
             failed: false,
+            crashed: BTreeMap::new(),
         });
+    }
+
+    /// The longest that a node may take to end for it.
+    fn grace(&self, fault: usize) -> Duration {
+        let deaths = self.node_effects(fault);
+        let graces = deaths.filter_map(|(_, effect)| death(effect)?.grace);
+        graces.max().unwrap_or_default()
     }
 
     /// Withdraws the effects of a fault. Returns whether it was in force, and what went wrong.
     pub fn heal(&mut self, fault: usize, now: u64) -> (bool, Option<Seen>) {
         let links = (!self.has_links(fault)).then_some(now);
+        let deadline = after(now, HEAL_PATIENCE + self.grace(fault));
         let found = self
             .list
             .iter_mut()
@@ -303,7 +313,7 @@ impl Faults {
         };
         let unseen = found.stage == Stage::Beginning && !found.failed;
         found.stage = Stage::Healing;
-        found.deadline = after(now, HEAL_PATIENCE);
+        found.deadline = deadline;
         found.links = links;
         found.failed |= unseen;
         let why = "it was healed before its effect was seen".to_owned();
@@ -400,7 +410,9 @@ impl Faults {
         let away = self.node_effects(fault).map(|(node, _)| node).find(|node| {
             let is = actual.get(node.at()).copied().unwrap_or(Actual::Unknown);
             let back = is == (Actual::Running { passed: true });
-            self.limit_to_set(*node).is_some()
+            // Whom the engine is just ending is not back, though it still runs.
+            self.ending.contains(node)
+                || self.limit_to_set(*node).is_some()
                 || self.crashes_for(fault, *node)
                 || (self.desired(*node) == Desired::Running && !back)
         });

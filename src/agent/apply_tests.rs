@@ -30,6 +30,7 @@ fn in_force(scheduled: Vec<ScheduledFault>) -> Faults {
         limited: Limited::default(),
         loops: Loops::default(),
         wipes: BTreeSet::new(),
+        ending: BTreeSet::new(),
         unsettled: BTreeSet::new(),
     }
 }

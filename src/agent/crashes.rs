@@ -1,7 +1,7 @@
 //! Nodes that crash over and over: when the next crash is due, and how many there were. Pure.
 //!
 //! Owns the pace of each crash-loop: a node is killed at its begin, and again when it has been up for
-//! its time. The count is not written down: another agent begins it anew.
+//! its time. The count stands beside the fault in force, which the next agent finds; the pace does not.
 
 use super::apply::{Faults, Stage, after};
 use super::core::{Action, Core};
@@ -28,7 +28,7 @@ struct Loop {
     due: bool,
     /// When the next one is; none while the node is down, or when there is none.
     next: Option<u64>,
-    /// How often it has crashed.
+    /// How often it has crashed for it.
     crashes: u32,
 }
 
@@ -60,13 +60,15 @@ impl Faults {
             nodes.filter_map(move |(node, effect)| match *effect {
                 NodeEffect::CrashLoop { crashes, uptime } if !healing || coming(f.fault, node) => {
                     let due = begun == Some(f.fault);
-                    let next = (!due).then(|| after(now, uptime));
+                    let crashed = f.crashed.get(&node).copied().unwrap_or_default();
+                    let left = crashes.map(|crashes| crashes.saturating_sub(crashed));
+                    let more = !due && left != Some(0);
                     let new = Loop {
                         uptime,
-                        left: crashes,
+                        left,
                         due,
-                        next,
-                        crashes: 0,
+                        next: more.then(|| after(now, uptime)),
+                        crashes: crashed,
                     };
                     Some(((f.fault, node), new))
                 }
@@ -124,6 +126,10 @@ impl Faults {
                 one.crashes += 1;
                 one.left = one.left.map(|left| left.saturating_sub(1));
                 wanted.push(*fault);
+                let in_force = self.list.iter_mut().filter(|f| f.fault == *fault);
+                for f in in_force {
+                    f.crashed.insert(node, one.crashes);
+                }
             }
             if *at == node {
                 one.next = None;

@@ -95,6 +95,19 @@ fn an_agent_that_died_heals_it_all_the_same() {
     assert!(world.verdict().is_some());
 }
 
+/// The next agent goes on counting: all crashes together are as many as is said.
+#[test]
+fn an_agent_that_died_counts_no_crash_twice() {
+    let mut world = playing(vec![crash_loop(1, 8, Some(3), 1)]);
+    world.run_for(4.0);
+    let before = deaths(&world, "loop");
+    assert!((1..3).contains(&before), "{before}");
+    world.agent_restarts(1);
+    world.run_for(16.0);
+    assert_eq!(deaths(&world, "loop"), 3);
+    assert_eq!(world.status[0], "running");
+}
+
 /// A kill takes the engine a while: one that is under way when the heal is due is waited for.
 #[test]
 fn a_heal_waits_for_a_crash_that_is_under_way() {

@@ -292,6 +292,7 @@ impl Core {
 
     fn observe(&mut self, now: u64) {
         let before = self.faults.list().len();
+        self.faults.ending = self.state.ending();
         for seen in self.faults.observe(now, &self.state.actual()) {
             self.seen_fault(now, seen);
         }

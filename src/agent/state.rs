@@ -10,6 +10,7 @@ use crate::id::NodeIndex;
 use crate::lab::{Lab, Node, Program};
 use crate::record::stream::{NodeState, NodeStatus};
 use netlab_protocol::role::Role;
+use std::collections::BTreeSet;
 
 /// A caller at the gate; the driver holds its connection.
 pub(super) type Knock = u64;
@@ -114,6 +115,14 @@ impl State {
     /// What the processes of all nodes are.
     pub fn actual(&self) -> Vec<Actual> {
         self.members.iter().map(|m| m.actual).collect()
+    }
+
+    /// Nodes that the engine is just ending, as it was asked to.
+    pub fn ending(&self) -> BTreeSet<NodeIndex> {
+        let ends = |(_, operation)| matches!(operation, Operation::Kill | Operation::Stop(_));
+        let ending = |m: &Member| m.actual != Actual::Dead && m.under_way.is_some_and(ends);
+        let nodes = self.indices().zip(&self.members);
+        nodes.filter(|(_, m)| ending(m)).map(|(n, _)| n).collect()
     }
 
     /// The node whose device is in this namespace.

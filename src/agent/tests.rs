@@ -407,3 +407,33 @@ fn actual_states_are_what_the_engine_says_last() {
         Actual::Running { passed: true }
     );
 }
+
+/// A heal that falls into the grace lets the stop end first, and starts the node then.
+#[test]
+fn a_heal_waits_for_a_stop_that_is_under_way() {
+    for (lasts, seen) in [(1, false), (2, false), (4, true)] {
+        let grace = Duration::from_secs(3);
+        let stop = vec![on(0, NodeEffect::Stop { grace })];
+        let mut world = ready_world(vec![fault("halt", "stop", 1, Some(lasts), stop)]);
+        world.deaf.insert(0);
+        world.run_for(1.0);
+        world.play();
+        world.run_for(16.0);
+        let killers = world.events.iter().filter_map(|event| match &event.what {
+            What::NodeDied { fault, .. } => Some(fault.as_deref()),
+            _ => None,
+        });
+        assert_eq!(killers.collect::<Vec<_>>(), [Some("halt")]);
+        let healed =
+            |what: &What| matches!(what, What::FaultHealed { fault, .. } if fault == "halt");
+        assert!(world.events.iter().any(|event| healed(&event.what)));
+        assert_eq!((world.status[0], world.pinned[0]), ("running", false));
+        let (verdict, reasons) = world.verdict().unwrap();
+        match seen {
+            true => assert_eq!((verdict, reasons), (Verdict::Passed, vec![])),
+            false => assert_eq!(verdict, Verdict::Inconclusive, "{reasons:?}"),
+        }
+        let wanted = |text: &String| text.contains("no fault wanted it");
+        assert!(!world.verdict().unwrap().1.iter().any(wanted));
+    }
+}

@@ -132,6 +132,8 @@ pub(super) enum Later {
     Input(Input),
     /// The container's first process begins and knocks.
     Knock(NodeIndex),
+    /// The grace of a stop is over, with the number of the step.
+    Stopped(NodeIndex, u64),
 }
 
 /// Engine, kernel and nodes, played.
@@ -155,6 +157,8 @@ pub(super) struct World {
     pub replies: Vec<Reply>,
     /// Nodes whose engine calls do nothing.
     pub broken: BTreeSet<u32>,
+    /// Nodes that do not hear SIGTERM.
+    pub deaf: BTreeSet<u32>,
     /// Nodes whose last end was the kernel's doing, for their memory.
     pub oom: BTreeSet<u32>,
     pub log: Vec<String>,
@@ -195,6 +199,7 @@ impl World {
             events: Vec::new(),
             replies: Vec::new(),
             broken: BTreeSet::new(),
+            deaf: BTreeSet::new(),
             oom: BTreeSet::new(),
             log: Vec::new(),
             emptied: Vec::new(),
@@ -249,6 +254,12 @@ impl World {
     pub fn happen(&mut self, what: Later) {
         let input = match what {
             Later::Input(input) => input,
+            Later::Stopped(node, serial) => {
+                if self.status[node.at()] == "running" {
+                    self.die(node);
+                }
+                return self.did(node, serial, Ok(()));
+            }
             Later::Knock(node) => {
                 self.order += 1;
                 let (netns, knock) = (self.netns[node.at()], self.order);
@@ -546,6 +557,10 @@ impl World {
         let at = node.at();
         let result = match (operation, self.status[at]) {
             _ if self.broken.contains(&node.0) => Ok(()),
+            (Operation::Stop(grace), "running") if self.deaf.contains(&node.0) => {
+                let grace = grace.as_millis() as u64;
+                return self.later(grace, Later::Stopped(node, serial));
+            }
             (Operation::Kill | Operation::Stop(_), "running" | "paused") => {
                 self.die(node);
                 Ok(())
@@ -572,6 +587,11 @@ impl World {
             }
             (operation, status) => Err(format!("{operation:?} while {status}")),
         };
+        self.did(node, serial, result);
+    }
+
+    /// A step is over, and the engine tells of it.
+    fn did(&mut self, node: NodeIndex, serial: u64, result: Result<(), String>) {
         self.see(30, node);
         self.input(
             30,
