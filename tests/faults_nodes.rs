@@ -196,7 +196,7 @@ fn who_hears_sigterm_ends_at_once_and_who_does_not_has_its_grace() {
         let Some(sandbox) = Sandbox::new("halt") else {
             return;
         };
-        let Some(image) = Packed::new("halt", &[]) else {
+        let Some(image) = Packed::new::<&[u8]>("halt", &[]) else {
             return;
         };
         let text = format!(
