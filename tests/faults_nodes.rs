@@ -9,6 +9,8 @@ mod support;
 
 use packed::Packed;
 use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use support::{Done, Sandbox, docker, eventually, steady};
 
@@ -307,4 +309,129 @@ checks:
         "{}",
         done.stdout
     );
+}
+
+/// Where a node's data volume is, as the host sees it.
+fn data(sandbox: &Sandbox, container: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/{}/root/data", sandbox.pid(container)))
+}
+
+/// Writes some pages on a volume, and removes them.
+fn write(folder: &Path) -> io::Result<()> {
+    let path = folder.join("probe");
+    let written = fs::write(&path, [7; 16384]);
+    if path.exists() {
+        fs::remove_file(&path)?;
+    }
+    written
+}
+
+/// What the kernel answers to who writes there; none: it writes.
+fn refusal(folder: &Path) -> Option<io::ErrorKind> {
+    write(folder).err().map(|error| error.kind())
+}
+
+#[test]
+fn volumes_are_full_or_read_only_for_every_instance_until_the_heal() {
+    let Some(sandbox) = Sandbox::new("volumes") else {
+        return;
+    };
+    let text = "
+name: volumes
+nodes:
+  server: { role: server, data: { volume: 1MiB } }
+  client: { role: client, load: { target: server, rate: 20/s, writes: 50%, keys: 5 } }
+";
+    let file = sandbox.topology("volumes.yaml", text);
+    sandbox.netlab(&["up", &file]).expect(0);
+    let server = "netlab-volumes.server";
+    let folder = || data(&sandbox, server);
+    let log = || fs::read(folder().join("keys.log")).unwrap_or_default();
+    eventually("keys are kept", PATIENCE, || !log().is_empty());
+    let room = vec![7; 65536];
+    fs::write(folder().join("room"), &room).unwrap();
+    assert_eq!(refusal(&folder()), None);
+
+    fault(&sandbox, &["inject", "disk-fill", "server"]).expect(0);
+    assert_eq!(refusal(&folder()), Some(io::ErrorKind::StorageFull));
+    assert_eq!(fs::read(folder().join("room")).unwrap(), room);
+    // What the node gives back is taken, too.
+    fs::remove_file(folder().join("room")).unwrap();
+    eventually("it is full again", PATIENCE, || {
+        refusal(&folder()).is_some()
+    });
+
+    // It is the disk that is full, whoever comes back to it; and the agent's death heals nothing.
+    let kept = log();
+    let before = sandbox.pid(server);
+    fault(&sandbox, &["inject", "kill", "server"]).expect(0);
+    fault(&sandbox, &["heal", "kill-2"]).expect(0);
+    assert!(![0, before].contains(&sandbox.pid(server)));
+    assert!(log().starts_with(&kept));
+    assert_eq!(refusal(&folder()), Some(io::ErrorKind::StorageFull));
+    docker(&["kill", "--signal", "KILL", "netlab-volumes.agent"]);
+    docker(&["start", "netlab-volumes.agent"]);
+    eventually("the agent is back", PATIENCE, || {
+        let list = fault(&sandbox, &["list"]).stdout;
+        list.contains("disk-fill-1")
+    });
+    assert_eq!(refusal(&folder()), Some(io::ErrorKind::StorageFull));
+
+    // Both at once; each heals what is its own.
+    fault(&sandbox, &["inject", "read-only", "server"]).expect(0);
+    let read_only = Some(io::ErrorKind::ReadOnlyFilesystem);
+    assert_eq!(refusal(&folder()), read_only);
+    fault(&sandbox, &["heal", "disk-fill-1"]).expect(0);
+    assert_eq!(refusal(&folder()), read_only);
+    fault(&sandbox, &["heal", "--all"]).expect(0);
+    assert_eq!(refusal(&folder()), None);
+    assert!(log().starts_with(&kept));
+    let left = fs::read_dir(folder()).unwrap().count();
+    assert_eq!(left, 1, "nothing of the agent is left beside the log");
+
+    // A machine that loses its data loses it from a disk that is read-only, too, and comes back to one.
+    fault(&sandbox, &["inject", "read-only", "server"]).expect(0);
+    fault(&sandbox, &["inject", "wipe", "server"]).expect(0);
+    fault(&sandbox, &["heal", "wipe-5"]).expect(0);
+    eventually("it is read-only again", PATIENCE, || {
+        refusal(&folder()) == read_only
+    });
+    assert!(!folder().join("keys.log").exists());
+
+    let more = sandbox.topology("volumes.yaml", &text.replace("1MiB", "2MiB"));
+    let refused = sandbox.netlab(&["up", &more]).expect(2);
+    assert!(refused.stderr.contains("netlab down"), "{}", refused.stderr);
+    sandbox.netlab(&["down"]).expect(0);
+}
+
+/// The shipped lab, as its checks see it; and whoever has a file open for writing keeps its volume.
+#[test]
+fn a_server_whose_disk_is_full_refuses_writes_and_loses_none() {
+    let Some(sandbox) = Sandbox::new("full-disk") else {
+        return;
+    };
+    let done = sandbox
+        .netlab(&["up", "topologies/full-disk.yaml"])
+        .expect(0);
+    assert!(
+        done.stdout.contains("no byte of its volume is free"),
+        "{}",
+        done.stdout
+    );
+    assert!(
+        done.stdout.contains("its volume is read-only"),
+        "{}",
+        done.stdout
+    );
+    let folder = data(&sandbox, "netlab-full-disk.server");
+    let open = fs::File::create(folder.join("open")).unwrap();
+    let refused = fault(&sandbox, &["inject", "read-only", "server"]);
+    assert_ne!(refused.code, 0);
+    assert!(
+        refused.stderr.contains("open for writing"),
+        "{}{}",
+        refused.stdout,
+        refused.stderr
+    );
+    drop(open);
 }

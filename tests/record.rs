@@ -38,6 +38,7 @@ fn lab() -> Lab {
         uplink: None,
         downlink: None,
         ports: Vec::new(),
+        volume: None,
         program: Program::Image(Image {
             image: "x".into(),
             command: None,

@@ -52,7 +52,10 @@ impl Core {
     pub(super) fn due_adoption(&mut self) -> Option<(u64, Box<Adoption>)> {
         let healed = self.links.are_declared() && self.names.are_right();
         let healed = healed && self.faults.list().is_empty();
-        let healed = healed && self.conduct.is_right() && !self.proofs.are_waiting();
+        let healed = healed
+            && self.conduct.is_right()
+            && self.volumes.are_right()
+            && !self.proofs.are_waiting();
         let busy = self.run.is_some() || !healed || !self.actions.is_empty();
         if busy {
             return None;
@@ -142,6 +145,7 @@ impl Core {
         self.faults = super::apply::Faults::new(&lab, Vec::new());
         self.counts.clear();
         self.conduct.forget();
+        self.volumes.forget();
         self.lab = lab;
         for node in changed {
             let member = &mut self.state.members[node.at()];

@@ -5,7 +5,7 @@
 //! and links is folded in `desire`; what is, is told as [`Actual`]s. Must not act.
 
 use super::crashes::{CRASH, Loops};
-use super::desire::{Actual, Desired, both, death, desired, limits};
+use super::desire::{Actual, Desired, both, death, desired, is_of_volume, limits};
 use super::limited::{Limited, OUT_OF_MEMORY};
 use crate::fault::{Effect, NodeEffect};
 use crate::id::{Name, NodeIndex, occurrence_label};
@@ -86,6 +86,8 @@ pub(super) struct Faults {
     pub(super) wipes: BTreeSet<NodeIndex>,
     /// Nodes that the engine is just ending, as it was asked to.
     pub(super) ending: BTreeSet<NodeIndex>,
+    /// Nodes whose volumes are not yet as the effects want, and why not.
+    pub volumes: BTreeMap<NodeIndex, Option<String>>,
     /// Nodes that are not yet, beside their processes, what the effects want.
     pub unsettled: BTreeSet<NodeIndex>,
 }
@@ -108,6 +110,7 @@ impl Faults {
             loops: Loops::default(),
             wipes: BTreeSet::new(),
             ending: BTreeSet::new(),
+            volumes: BTreeMap::new(),
             unsettled: BTreeSet::new(),
         };
         wiping
@@ -382,8 +385,10 @@ impl Faults {
             moved = true;
         } else if now >= deadline && !failed {
             let what = missing.map_or("its links".to_owned(), |n| self.node(n));
+            let refused = missing.and_then(|node| self.volumes.get(&node)?.as_ref());
+            let refused = refused.map_or_else(String::new, |why| format!(": {why}"));
             let why = format!(
-                "it had no effect on {what} within {}s",
+                "it had no effect on {what} within {}s{refused}",
                 (deadline - requested) / SECOND
             );
             seen.push(Seen::Failed { fault, why });
@@ -413,6 +418,7 @@ impl Faults {
             // Whom the engine is just ending is not back, though it still runs.
             self.ending.contains(node)
                 || self.limit_to_set(*node).is_some()
+                || self.volumes.contains_key(node)
                 || self.crashes_for(fault, *node)
                 || (self.desired(*node) == Desired::Running && !back)
         });
@@ -446,6 +452,7 @@ impl Faults {
                 _ if limits(effect).is_some() => self.limit_to_set(node).is_none(),
                 Some(_) => is == Actual::Dead,
                 None if *effect == NodeEffect::Wipe => true,
+                None if is_of_volume(effect) => !self.volumes.contains_key(&node),
                 None if matches!(effect, NodeEffect::CrashLoop { .. }) => {
                     self.has_crashed(fault, node) || is == Actual::Dead
                 }

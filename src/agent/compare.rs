@@ -143,6 +143,14 @@ fn node_difference(was: &NodeSight, is: &NodeSight) -> Option<String> {
     if is.frozen == Some(true) && was.frozen != Some(true) {
         return Some("is frozen".to_owned());
     }
+    if let (Some(was), Some(is)) = (was.volume, is.volume) {
+        if is.read_only && !was.read_only {
+            return Some("has a volume that is read-only".to_owned());
+        }
+        if is.free == 0 && was.free > 0 {
+            return Some("has a volume that is full".to_owned());
+        }
+    }
     let changed = |(what, limit): &(&str, String)| {
         let other = was.limits.iter().find(|(w, _)| w == what);
         let (_, before) = other.filter(|(_, before)| before != limit)?;

@@ -19,6 +19,7 @@ use super::prove::{Look, Proofs, Sight};
 use super::requests::Client;
 use super::scraped::Scraped;
 use super::state::{Conn, Knock, Netns, State};
+use super::volumes::{Condition, Volumes};
 use super::watched::Watched;
 use super::wipes::Emptied;
 use crate::fabric::capture::Filter;
@@ -112,6 +113,12 @@ pub(super) enum Input {
         node: NodeIndex,
         result: Result<Emptied, String>,
     },
+    /// A node's volume is as it was to be, or why not.
+    VolumeSet {
+        node: NodeIndex,
+        serial: u64,
+        result: Result<(), String>,
+    },
     /// All changes of links hold.
     LinksHold { at: u64 },
     /// So many connections were aborted.
@@ -181,6 +188,12 @@ pub(super) enum Action {
     Unpin { node: NodeIndex },
     /// Empty the volume of a node that waits at its gate; answered by [`Input::Emptied`].
     Empty { node: NodeIndex, volume: bool },
+    /// Let a node's volume be so; answered by [`Input::VolumeSet`].
+    SetVolume {
+        node: NodeIndex,
+        serial: u64,
+        condition: Condition,
+    },
     /// Let a caller pass.
     OpenGate { knock: Knock },
     /// Hang up on a caller, who knocks again.
@@ -295,6 +308,7 @@ pub(super) struct Core {
     pub(super) links: Links,
     pub(super) names: Names,
     pub(super) conduct: Conduct,
+    pub(super) volumes: Volumes,
     pub(super) actions: VecDeque<Action>,
     pub(super) serial: u64,
     pub(super) published: Vec<Published>,
@@ -318,6 +332,7 @@ impl Input {
             | Input::Seen { node, .. }
             | Input::Probed { node, .. }
             | Input::Emptied { node, .. }
+            | Input::VolumeSet { node, .. }
             | Input::Scraped { node, .. }
             | Input::Done { node, .. } => Some(node),
             Input::Hello { .. }
@@ -365,6 +380,7 @@ impl Core {
             links: Links::default(),
             names: Names::default(),
             conduct: Conduct::default(),
+            volumes: Volumes::default(),
             actions: VecDeque::new(),
             serial: 0,
             published: Vec::new(),
@@ -445,6 +461,11 @@ impl Core {
             } => self.done(now, node, serial, result),
             Input::Probed { node, serial, open } => self.probed(now, node, serial, open),
             Input::Emptied { node, result } => self.emptied(node, result),
+            Input::VolumeSet {
+                node,
+                serial,
+                result,
+            } => self.volume_set(now, node, serial, result),
             Input::LinksHold { at } => self.faults.links_hold(at),
             Input::Aborted { fault, count } => self.aborted(now, fault, count),
             Input::Looked(sight) => self.looked(now, sight),
@@ -501,6 +522,7 @@ impl Core {
             self.faults.next_deadline(),
             self.faults.next_crash(),
             self.links.next_at(),
+            self.volumes.next_at(),
             self.closing_deadline(),
             self.next_by_hand(),
         ];

@@ -74,10 +74,10 @@ pub(super) fn desired<'a>(
         if *at != node {
             continue;
         }
-        // Limits fold apart, whether a crash is due only the loop's pace tells, and who is wiped is
+        // Limits and what is with volumes fold apart, whether a crash is due only the loop's pace tells, and who is wiped is
         // killed by an effect of its own.
         let apart = matches!(effect, NodeEffect::CrashLoop { .. } | NodeEffect::Wipe);
-        if apart || limits(effect).is_some() {
+        if apart || limits(effect).is_some() || is_of_volume(effect) {
             continue;
         }
         wanted = match (wanted, death(effect)) {
@@ -104,8 +104,15 @@ pub(super) fn death(effect: &NodeEffect) -> Option<Death> {
         NodeEffect::Pause
         | NodeEffect::CrashLoop { .. }
         | NodeEffect::Wipe
+        | NodeEffect::Fill
+        | NodeEffect::ReadOnly
         | NodeEffect::Throttle(_) => None,
     }
+}
+
+/// Whether an effect is on a node's volume, and on no process.
+pub(super) fn is_of_volume(effect: &NodeEffect) -> bool {
+    matches!(effect, NodeEffect::Fill | NodeEffect::ReadOnly)
 }
 
 /// What an effect lets a node take; none when it is no limit.

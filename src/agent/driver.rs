@@ -9,6 +9,7 @@ mod probe;
 mod sabotage;
 mod samples;
 mod scrape;
+mod volume;
 mod wiring;
 mod witness;
 
@@ -437,6 +438,11 @@ impl<E: Engine + 'static> Driver<E> {
             Action::Pin { node } => self.pin(node),
             Action::Unpin { node } => self.ports[node.at()].pin = None,
             Action::Empty { node, volume } => self.empty(node, volume),
+            Action::SetVolume {
+                node,
+                serial,
+                condition,
+            } => self.set_volume(node, serial, condition),
             Action::OpenGate { knock } => {
                 if let Some(waiting) = self.knocks.remove(&knock) {
                     let _ = waiting.answer.send(GateAnswer::Go); // it may have hung up

@@ -9,6 +9,7 @@ use super::core::Core;
 use super::desire::Desired;
 use super::process::{NodeSight, Process};
 use super::prove::{Case, Moment, Seen};
+use super::volumes::Condition;
 use crate::fabric::{Place, TRIED};
 use crate::fault::{Effect, Proof};
 use crate::id::NodeIndex;
@@ -166,6 +167,11 @@ impl Last<'_> {
                     (node, self.process(Moment::Before, node), true)
                 }
                 Proof::Frozen(node) => (node, self.process(Moment::Ending, node), false),
+                Proof::Full(node) | Proof::ReadOnly(node) => {
+                    any = true;
+                    back.extend(self.is_writable(node)?.then_some(node));
+                    continue;
+                }
                 Proof::Limited(node) => {
                     any = true;
                     back.extend(self.is_free(node)?.then_some(node));
@@ -219,6 +225,27 @@ impl Last<'_> {
                 (self.name)(node)
             )),
             None => Err(format!("`{}` has no process", (self.name)(node))),
+        }
+    }
+
+    /// Whether something can be written on a node's volume, where no other fault is in the way.
+    fn is_writable(&self, node: NodeIndex) -> Result<bool, String> {
+        let at = self.case.nodes.iter().position(|other| *other == node);
+        let seen = at.and_then(|at| {
+            let wanted = self.after.volumes.get(at)?.0;
+            Some((self.after.sight.nodes.get(at)?.volume, wanted))
+        });
+        let name = (self.name)(node);
+        match seen {
+            Some((None, _)) => Err(format!("the volume of `{name}` cannot be seen")),
+            Some((Some(volume), wanted)) if volume.read_only && !wanted.read_only => {
+                Err(format!("the volume of `{name}` is read-only"))
+            }
+            Some((Some(volume), wanted)) if volume.free == 0 && !wanted.full => {
+                Err(format!("the volume of `{name}` is full"))
+            }
+            Some((_, wanted)) => Ok(wanted == Condition::default()),
+            None => Ok(false),
         }
     }
 

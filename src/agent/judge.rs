@@ -6,6 +6,7 @@
 mod answers;
 mod crashes;
 mod limits;
+mod volumes;
 mod wipes;
 
 use super::desire::Desired;
@@ -56,6 +57,8 @@ pub(super) fn judge(
             Proof::Crashing(node, crashes) => court.crashing(node, crashes)?,
             Proof::Emptied(node) => court.emptied(node)?,
             Proof::Limited(node) => court.limited(node)?,
+            Proof::Full(node) => court.full(node)?,
+            Proof::ReadOnly(node) => court.read_only(node)?,
             Proof::Spoilt(node, wrong) => court.spoilt(node, wrong)?,
         };
         visible |= seen;

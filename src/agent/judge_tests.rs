@@ -3,6 +3,7 @@
 use super::super::prove::Sight;
 use super::*;
 use crate::agent::process::Process;
+use crate::agent::volumes::Condition;
 use crate::fabric::{DelaySnapshot, Dropped};
 use crate::fault::{Folded, Limits, LinkEffect, NodeEffect};
 use crate::id::NetworkIndex;
@@ -58,6 +59,8 @@ pub(in crate::agent) struct Story {
     pub case: Case,
     /// What the node should be allowed to take from now on.
     pub limits: Limits,
+    /// How its volume should be from now on.
+    pub volume: Condition,
 }
 
 impl Story {
@@ -92,6 +95,7 @@ impl Story {
                 }],
                 nodes: vec![without],
                 limits: vec![(self.limits, Limits::default())],
+                volumes: vec![(self.volume, Condition::default())],
                 manners: Default::default(),
                 programs: Vec::new(),
             },

@@ -66,6 +66,7 @@ mod sys;
 #[cfg(test)]
 mod tests;
 mod traffic;
+mod volumes;
 mod watch;
 mod watched;
 mod wipes;

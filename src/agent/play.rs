@@ -188,6 +188,7 @@ impl Core {
         }
         self.fold_links(now);
         self.keep_conduct();
+        self.keep_volumes(now);
         self.observe(now);
         self.finish_when_done(now);
     }
@@ -196,6 +197,7 @@ impl Core {
     fn idle(&mut self, now: u64) {
         self.fold_links(now);
         self.keep_conduct();
+        self.keep_volumes(now);
         self.observe(now);
         if !self.faults.list().is_empty() {
             return;

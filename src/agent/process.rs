@@ -29,6 +29,19 @@ pub(super) struct NodeSight {
     /// In how many periods it had to wait because it had used up its processor time, of how many in
     /// which it ran (`nr_throttled`, `nr_periods`).
     pub held_back: (u64, u64),
+    /// Its data volume, where that has a size; none: it has none, or it cannot be seen.
+    pub volume: Option<VolumeSight>,
+}
+
+/// What the kernel says of a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct VolumeSight {
+    /// Bytes that anybody may still write.
+    pub free: u64,
+    /// Bytes in all.
+    pub size: u64,
+    /// Whether it takes no writes.
+    pub read_only: bool,
 }
 
 impl NodeSight {
@@ -107,6 +120,7 @@ pub(super) fn look(pid: i32) -> NodeSight {
                 .or_else(|| cgroup("cpu/cpu.stat"))
                 .unwrap_or_default(),
         ),
+        volume: None,
     }
 }
 

@@ -11,6 +11,7 @@ use super::judge::{self, Judged};
 use super::names::manners;
 use super::process::{NodeSight, Process};
 use super::replies::{Questions, Replies};
+use super::volumes::Condition;
 use super::wipes::Emptied;
 use crate::fabric::{LinkWitness, Place, ResolverManner};
 use crate::fault::{Effect, Folded, Limits, Proof};
@@ -121,6 +122,8 @@ pub(super) struct Seen {
     pub nodes: Vec<Desired>,
     /// What each node should have been allowed to take, and what without this fault.
     pub limits: Vec<(Limits, Limits)>,
+    /// How each node's volume should have been, and how without this fault.
+    pub volumes: Vec<(Condition, Condition)>,
     /// How nodes should have been answered, and how without this fault.
     pub manners: (Manners, Manners),
     /// What programs should have done wrong without this fault, and how much they had.
@@ -178,6 +181,7 @@ struct Asked {
     links: Vec<Expected>,
     nodes: Vec<Desired>,
     limits: Vec<(Limits, Limits)>,
+    volumes: Vec<(Condition, Condition)>,
     manners: (Manners, Manners),
     programs: Vec<Program>,
 }
@@ -238,6 +242,8 @@ impl Core {
                 | Proof::Frozen(node)
                 | Proof::Anew(node)
                 | Proof::Crashing(node, _)
+                | Proof::Full(node)
+                | Proof::ReadOnly(node)
                 | Proof::Limited(node) => nodes.push(node),
                 Proof::Spoilt(node, _) if programs.last() == Some(&node) => {}
                 Proof::Spoilt(node, _) => {
@@ -346,6 +352,11 @@ impl Core {
             (all, self.faults.limits_under(effects(), *node))
         };
         let limits = nodes.iter().map(limits).collect();
+        let volumes = |node: &NodeIndex| {
+            let all = Condition::under(self.faults.effects(), *node);
+            (all, Condition::under(effects(), *node))
+        };
+        let volumes = nodes.iter().map(volumes).collect();
         let beside = |f: &&InForce| {
             let effects = self.faults.get(f.fault).effects.iter();
             effects.clone().any(|effect| on_the_same(effect, case))
@@ -381,6 +392,7 @@ impl Core {
                 links: expected,
                 nodes: without,
                 limits,
+                volumes,
                 manners,
                 programs,
             });
@@ -433,6 +445,7 @@ impl Core {
             links: asked.links,
             nodes: asked.nodes,
             limits: asked.limits,
+            volumes: asked.volumes,
             manners: asked.manners,
             programs: asked.programs,
         };

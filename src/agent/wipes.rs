@@ -48,6 +48,8 @@ impl Core {
     pub(super) fn emptied(&mut self, node: NodeIndex, result: Result<Emptied, String>) {
         self.faults.wipes.remove(&node);
         self.prove_emptied(node, &result);
+        // Emptying lifts what another fault does to the volume.
+        self.volumes.again(node);
     }
 }
 

@@ -5,9 +5,10 @@ use super::compare::Stand;
 use super::core::{Action, Core, EngineStatus, Input};
 use super::desire::Operation;
 use super::position::{self, Position};
-use super::process::{NodeSight, Process};
+use super::process::{NodeSight, Process, VolumeSight};
 use super::prove::{Look, Sight};
 use super::replies::{Questions, Replies};
+use super::volumes::Condition;
 use super::wipes::Emptied;
 use crate::fabric::{
     DelaySnapshot, Dropped, LinkChange, LinkWitness, Place, ResolverChange, ResolverManner, TRIED,
@@ -48,6 +49,7 @@ pub(super) fn lab(count: u32, scenario: Option<Scenario>) -> Lab {
         uplink: None,
         downlink: None,
         ports: Vec::new(),
+        volume: None,
         program: Program::Role(Role::Server(Server {
             port: 80,
             service: Service {
@@ -173,6 +175,9 @@ pub(super) struct World {
     pub manners: BTreeMap<NodeIndex, ResolverManner>,
     /// What programs were told to do wrong, by connection.
     pub told: BTreeMap<u64, Vec<Misbehaviour>>,
+    /// How volumes that have a size are, and whether files on them are open for writing.
+    pub conditions: BTreeMap<NodeIndex, Condition>,
+    pub open_files: bool,
     /// Whether everything seems to stand still.
     pub frozen: bool,
     /// Whether a port that the lab publishes is taken.
@@ -208,6 +213,8 @@ impl World {
             links: BTreeMap::new(),
             manners: BTreeMap::new(),
             told: BTreeMap::new(),
+            conditions: BTreeMap::new(),
+            open_files: false,
             frozen: false,
             taken: false,
         };
@@ -349,6 +356,25 @@ impl World {
                 });
                 self.core.handle(self.now, Input::Emptied { node, result });
             }
+            Action::SetVolume {
+                node,
+                serial,
+                condition,
+            } => {
+                let result = match self.open_files {
+                    true if condition.read_only => Err("EBUSY".to_owned()),
+                    _ => {
+                        self.conditions.insert(node, condition);
+                        Ok(())
+                    }
+                };
+                let set = Input::VolumeSet {
+                    node,
+                    serial,
+                    result,
+                };
+                self.input(1, set);
+            }
             Action::OpenGate { .. } => {
                 for node in 0..self.netns.len() {
                     if self.conn[node].is_none() && self.status[node] == "running" {
@@ -469,6 +495,11 @@ impl World {
                     .map_or("max".into(), |size| size.0.to_string());
                 vec![("cpu.max", format!("{cpu} 100000")), ("memory.max", memory)]
             },
+            volume: self.conditions.get(&node).map(|condition| VolumeSight {
+                free: if condition.full { 0 } else { 4096 },
+                size: 65536,
+                read_only: condition.read_only,
+            }),
             ..NodeSight::default()
         }
     }

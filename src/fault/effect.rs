@@ -276,6 +276,10 @@ pub enum NodeEffect {
     },
     /// It comes back without what it kept on its volume; whoever wipes a node kills it, too.
     Wipe,
+    /// Nothing more fits on its data volume; folds: it is full while any effect wants it.
+    Fill,
+    /// Nothing can be written on its data volume; folds in the same way.
+    ReadOnly,
     /// It may take no more than this; folds: the tighter limit counts, also over what is declared.
     /// Who is killed for its memory stays dead until the heal, which starts it again.
     Throttle(Limits),

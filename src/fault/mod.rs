@@ -7,6 +7,7 @@
 mod crash_loop;
 mod cut;
 mod degrade;
+mod disk_fill;
 mod dns;
 mod effect;
 mod flap;
@@ -18,6 +19,7 @@ mod mtu_blackhole;
 mod partition;
 mod pause;
 mod proof;
+mod read_only;
 mod resolver;
 mod restart;
 mod stop;
@@ -46,6 +48,8 @@ pub const KINDS: &[Kind] = &[
     crash_loop::KIND,
     wipe::KIND,
     throttle::KIND,
+    disk_fill::KIND,
+    read_only::KIND,
     cut::KIND,
     flap::KIND,
     partition::KIND,

@@ -33,6 +33,10 @@ pub enum Proof<'e> {
     Crashing(NodeIndex, Option<u32>),
     /// Nothing is on the node's volume before its program begins again.
     Emptied(NodeIndex),
+    /// No byte is free on the node's data volume, and some are when it has healed.
+    Full(NodeIndex),
+    /// The kernel has the node's data volume read-only, and no longer when it has healed.
+    ReadOnly(NodeIndex),
     /// The node's cgroup has the limits of all faults in force, or its kernel has killed it for them.
     Limited(NodeIndex),
 }
@@ -51,6 +55,8 @@ impl Proof<'_> {
             Proof::Anew(_) => "another first process runs in each node",
             Proof::Crashing(..) => "the first process of each node goes again and again",
             Proof::Emptied(_) => "nothing is on the volume of each node when it comes back",
+            Proof::Full(_) => "no byte is free on the volume of each node",
+            Proof::ReadOnly(_) => "the kernel has the volume of each node read-only",
             Proof::Limited(_) => "the cgroup of each node has the limits",
             Proof::Spoilt(..) => "who asks each node is answered wrongly, late or never",
         }
@@ -75,6 +81,8 @@ impl Effect {
                 NodeEffect::Restart { .. } => Proof::Anew(*node),
                 NodeEffect::CrashLoop { crashes, .. } => Proof::Crashing(*node, *crashes),
                 NodeEffect::Wipe => Proof::Emptied(*node),
+                NodeEffect::Fill => Proof::Full(*node),
+                NodeEffect::ReadOnly => Proof::ReadOnly(*node),
                 NodeEffect::Throttle(_) => Proof::Limited(*node),
             },
         }

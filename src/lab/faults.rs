@@ -8,7 +8,8 @@ use super::targets::Place;
 use crate::fault::{Effect, Limits, NodeEffect};
 use crate::id::NodeIndex;
 use crate::spec::defaults::MAX_OCCURRENCES;
-use crate::spec::{Diagnostic, FaultSpec, ScenarioSpec, TargetSpec};
+use crate::spec::{Diagnostic, FaultSpec, ProgramSpec, ScenarioSpec, TargetSpec};
+use netlab_protocol::role::Data;
 use std::time::Duration;
 
 /// The scenario; none when something was reported.
@@ -92,6 +93,7 @@ pub(super) fn resolve(
     spares_the_host(roster, fault, &effects, reports)?;
     answers_others(roster, fault, &effects, reports)?;
     has_to_lose(roster, fault, &effects, reports)?;
+    has_a_bound(roster, fault, &effects, reports)?;
     let possible = place.judge(spec, fault.name.span, &effects, links, reports);
     possible.then_some(())?;
     Some(ScheduledFault {
@@ -193,6 +195,45 @@ fn at_target(fault: &FaultSpec, message: String) -> Diagnostic {
         _ => fault.name.span,
     };
     Diagnostic::error("bad-target", message).at(span, "")
+}
+
+/// Reports a fault that would fill a disk of the engine's host: only a volume of a size is touched.
+fn has_a_bound(
+    roster: &Roster<'_>,
+    fault: &FaultSpec,
+    effects: &[Effect],
+    reports: &mut Vec<Diagnostic>,
+) -> Option<()> {
+    let program = |node: NodeIndex| roster.members[node.at()].spec.program.as_ref();
+    let unable = |effect: &Effect| match effect {
+        Effect::Node {
+            node,
+            effect: NodeEffect::Fill | NodeEffect::ReadOnly,
+        } => (program(*node)?.volume().is_none()).then_some(*node),
+        _ => None,
+    };
+    let Some(node) = effects.iter().find_map(unable) else {
+        return Some(());
+    };
+    let (kind, name) = (fault.kind.0.name, &roster.members[node.at()].name);
+    let (why, help) = match program(node) {
+        Some(ProgramSpec::Server { listener, .. } | ProgramSpec::Peer { listener, .. }) => (
+            match listener.data {
+                Data::Volume => {
+                    "its volume has no size, and the disk of the engine's host is spared"
+                }
+                Data::Memory => "it keeps nothing on a volume",
+            },
+            "say at the node how much its volume holds: `data: { volume: 64MiB }`",
+        ),
+        _ => (
+            "it has no data volume",
+            "name servers or peers of netlab's own that say `data: { volume: 64MiB }`",
+        ),
+    };
+    let message = format!("`{kind}` cannot happen to `{name}`: {why}");
+    reports.push(at_target(fault, message).help(help));
+    None
 }
 
 /// Reports a fault that would do something to the engine's host itself.

@@ -245,6 +245,9 @@ pub struct Node {
     /// What it publishes on the engine's host.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub ports: Vec<PortMapping>,
+    /// How much its data volume holds; none: it has none, or one without bound.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub volume: Option<ByteSize>,
     /// What runs in it.
     pub program: Program,
 }

@@ -48,6 +48,7 @@ pub(super) fn nodes(
                 uplink: spec.uplink,
                 downlink: spec.downlink,
                 ports: spec.ports.iter().map(|port| port.value).collect(),
+                volume: spec.program.as_ref().and_then(ProgramSpec::volume),
                 program,
             });
         }

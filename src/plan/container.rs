@@ -41,6 +41,9 @@ pub struct ContainerSpec {
     pub host_network: bool,
     /// Whether its root is read-only.
     pub read_only: bool,
+    /// Whether the engine's AppArmor profile is left out, which refuses every mount.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_mount: bool,
     /// Most processes and threads.
     pub pids_limit: Option<i64>,
     /// Most memory in bytes.
@@ -67,6 +70,13 @@ pub enum Mount {
         /// Path in the container.
         target: String,
     },
+    /// A new anonymous volume in memory, labelled like the container.
+    Bounded {
+        /// Path in the container.
+        target: String,
+        /// How many bytes it holds.
+        size: u64,
+    },
     /// An existing volume by name.
     Volume {
         /// Its name.
@@ -89,6 +99,9 @@ pub enum Mount {
 pub const AGENT_GATE: &str = "/netlab-gate";
 /// Where the agent keeps what only it may read.
 pub const AGENT_STATE: &str = "/netlab-state";
+/// Where the agent holds the data volumes that have a size, each under its node's name. The engine
+/// loses one that no running container has.
+pub const AGENT_DATA: &str = "/netlab-data";
 /// Where the agent finds the engine's socket.
 pub const AGENT_ENGINE_SOCKET: &str = "/netlab-engine.sock";
 

@@ -17,11 +17,14 @@ mod up;
 
 pub use change::{Change, ChangeKind};
 pub use container::{
-    AGENT_ENGINE_SOCKET, AGENT_GATE, AGENT_STATE, Adoption, AgentConfig, ContainerSpec, Leaving,
-    Mount, Restart,
+    AGENT_DATA, AGENT_ENGINE_SOCKET, AGENT_GATE, AGENT_STATE, Adoption, AgentConfig, ContainerSpec,
+    Leaving, Mount, Restart,
 };
 pub use down::down;
-pub use spec::{AGENT_PROGRAM, NODE_PROGRAM, agent_spec, container_name, lab_hash, node_spec};
+pub use spec::{
+    AGENT_PROGRAM, NODE_PROGRAM, agent_data, agent_spec, container_name, lab_hash, mount_data,
+    node_spec,
+};
 pub use up::up;
 
 use crate::id::{Name, NodeIndex};
@@ -228,7 +231,7 @@ pub enum PlanError {
     /// The agent of the lab that is up cannot do what the file wants, and cannot be replaced without
     /// losing the lab.
     #[error(
-        "lab `{lab}` is up and its agent has other rights or another engine socket than it needs now: take it down first (`netlab down {lab}`), or give this one another name (`--name`)"
+        "lab `{lab}` is up and its agent has other rights, other volumes of a size or another engine socket than it needs now: take it down first (`netlab down {lab}`), or give this one another name (`--name`)"
     )]
     OtherAgent {
         /// The lab.

@@ -1,11 +1,12 @@
 //! Which container a node and the agent become.
 
 use super::{
-    AGENT_ENGINE_SOCKET, AGENT_GATE, AGENT_STATE, ContainerSpec, ImageConfig, Mount, Options,
-    PlanError, Restart, Snapshot, labels,
+    AGENT_DATA, AGENT_ENGINE_SOCKET, AGENT_GATE, AGENT_STATE, ContainerSpec, ImageConfig, Mount,
+    Options, PlanError, Restart, Snapshot, labels,
 };
 use crate::id::Name;
 use crate::lab::{Addresses, Image, Lab, Network, Node, Program, Wires};
+use crate::units::ByteSize;
 use netlab_protocol::role::Role;
 use netlab_protocol::{gate, role};
 use sha2::{Digest, Sha256};
@@ -131,6 +132,14 @@ pub(super) fn agent_with(
         restart: Restart::OnFailure,
         ..ContainerSpec::default()
     };
+    let held = lab.nodes.iter().filter_map(|node| {
+        let target = agent_data(&node.name);
+        let ByteSize(size) = node.volume?;
+        Some(Mount::Bounded { target, size })
+    });
+    spec.mounts.extend(held);
+    // A volume is made read-only by mounting it again.
+    spec.may_mount = lab.nodes.iter().any(|node| node.volume.is_some());
     let nodes = lab.containers().count().to_string();
     spec.labels.insert(labels::NODES.to_owned(), nodes);
     let hash = config_hash(&spec);
@@ -138,7 +147,22 @@ pub(super) fn agent_with(
     spec
 }
 
-/// A node's container. `gate` is the name of the agent's volume at [`AGENT_GATE`].
+/// Where the agent holds the data volume of a node, if it has a size.
+pub fn agent_data(node: &Name) -> String {
+    format!("{AGENT_DATA}/{node}")
+}
+
+/// Has a node's container mount this volume of the agent for its data.
+pub fn mount_data(spec: &mut ContainerSpec, volume: &str) {
+    for mount in &mut spec.mounts {
+        match mount {
+            Mount::Volume { name, target, .. } if target == role::DATA => volume.clone_into(name),
+            _ => {}
+        }
+    }
+}
+
+/// A node's container; where its data lies on a volume of the agent, [`mount_data`] says which. `gate` is the name of the agent's volume at [`AGENT_GATE`].
 ///
 /// # Errors
 /// [`PlanError::NoImage`], [`PlanError::NothingToRun`], [`PlanError::NoContainer`].
@@ -168,10 +192,15 @@ pub fn node_spec(
         target: gate::MOUNT.to_owned(),
         read_only: true,
     }];
-    if node.has_volume() {
-        mounts.push(Mount::NewVolume {
-            target: role::DATA.to_owned(),
-        });
+    let target = role::DATA.to_owned();
+    match node.volume {
+        Some(_) => mounts.push(Mount::Volume {
+            name: String::new(),
+            target,
+            read_only: false,
+        }),
+        None if node.has_volume() => mounts.push(Mount::NewVolume { target }),
+        None => {}
     }
     let primary = node.interfaces.first().map_or(0, |one| one.network.at());
     let resolver = lab.networks[primary].resolver;

@@ -32,8 +32,8 @@ pub(super) struct Walk<'a, E> {
 struct Made {
     /// The agent's container.
     agent: Option<String>,
-    /// Its volume that nodes mount.
-    gate: Option<String>,
+    /// Its volumes that nodes mount, by where it has them.
+    volumes: BTreeMap<String, String>,
     nodes: BTreeMap<NodeIndex, String>,
     /// Names and ids of the containers that this walk created, in that order.
     created: Vec<(String, String)>,
@@ -150,7 +150,7 @@ impl<'a, E: Engine> Walk<'a, E> {
                 called(self.engine.start(&agent).await)
             }
             Action::CreateNode(index) => {
-                called(self.find_gate().await)?;
+                called(self.find_volumes().await)?;
                 let spec = self.node_spec(*index)?;
                 called(self.create_node(*index, spec).await)
             }
@@ -201,27 +201,34 @@ impl<'a, E: Engine> Walk<'a, E> {
             made.created.push((spec.name.clone(), id.clone()));
             made.agent = Some(id.clone());
         }
-        self.find_gate().await
+        self.find_volumes().await
     }
 
-    /// Asks which volume nodes mount, unless that is known.
-    async fn find_gate(&self) -> Result<(), EngineError> {
+    /// Asks which volumes nodes mount, unless that is known.
+    async fn find_volumes(&self) -> Result<(), EngineError> {
         let agent = match &*self.made.borrow() {
             Made {
-                gate: None,
+                volumes,
                 agent: Some(agent),
                 ..
-            } => agent.clone(),
+            } if volumes.is_empty() => agent.clone(),
             _ => return Ok(()),
         };
         let state = self.engine.inspect(&agent).await?;
-        let gate = state.and_then(|state| state.volumes.get(AGENT_GATE).cloned());
-        let gate = gate.ok_or_else(|| EngineError {
-            operation: format!("find the volume {AGENT_GATE} of the lab's agent"),
-            status: None,
-            source: "the engine made none".into(),
-        })?;
-        self.made.borrow_mut().gate = Some(gate);
+        let volumes = state.map_or_else(BTreeMap::new, |state| state.volumes);
+        let lab = self.context.lab;
+        let held = lab.nodes.iter().filter(|node| node.volume.is_some());
+        let held = held.map(|node| plan::agent_data(&node.name));
+        for target in held.chain([AGENT_GATE.to_owned()]) {
+            if !volumes.contains_key(&target) {
+                return Err(EngineError {
+                    operation: format!("find the volume {target} of the lab's agent"),
+                    status: None,
+                    source: "the engine made none".into(),
+                });
+            }
+        }
+        self.made.borrow_mut().volumes = volumes;
         Ok(())
     }
 
@@ -254,8 +261,17 @@ impl<'a, E: Engine> Walk<'a, E> {
         } = self.context;
         let node: &Node = lab.nodes.get(index.at()).ok_or(Failure::Order("a node"))?;
         let made = self.made.borrow();
-        let gate = made.gate.as_ref().ok_or(Failure::Order("the agent"))?;
-        plan::node_spec(lab, node, snapshot, options, &made.instance, gate).map_err(Failure::Plan)
+        let volume = |target: &str| {
+            let found = made.volumes.get(target);
+            found.ok_or(Failure::Order("the agent"))
+        };
+        let gate = volume(AGENT_GATE)?;
+        let spec = plan::node_spec(lab, node, snapshot, options, &made.instance, gate);
+        let mut spec = spec.map_err(Failure::Plan)?;
+        if node.volume.is_some() {
+            plan::mount_data(&mut spec, volume(&plan::agent_data(&node.name))?);
+        }
+        Ok(spec)
     }
 
     async fn create_node(

@@ -206,11 +206,13 @@ impl Engine for Fake {
         let mut volumes = BTreeMap::new();
         for mount in &spec.mounts {
             let (name, target) = match mount {
-                Mount::NewVolume { target } => (format!("volume-{id}{target}"), target),
+                Mount::NewVolume { target } | Mount::Bounded { target, .. } => {
+                    (format!("volume-{id}{target}"), target)
+                }
                 Mount::Volume { name, target, .. } => (name.clone(), target),
                 Mount::Bind { .. } => continue,
             };
-            if matches!(mount, Mount::NewVolume { .. }) {
+            if matches!(mount, Mount::NewVolume { .. } | Mount::Bounded { .. }) {
                 let labels = spec.labels.clone();
                 let name = name.clone();
                 state.volumes.push(Volume { name, labels });

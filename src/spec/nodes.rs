@@ -6,7 +6,7 @@ use super::diagnostic::Diagnostic;
 use super::fields::Fields;
 use super::include;
 use super::reader::Reader;
-use super::roles::{DATA_WORDS, DEFAULTS, SERVICE_SHAPE, shape};
+use super::roles::{BOUNDED, DATA_WORDS, DEFAULTS, SERVICE_SHAPE, VOLUME, shape};
 use super::selector::ROLES;
 use super::topology::{Count, Listener, NodeSpec, ProgramSpec, Topology};
 use super::tree::{Data, Entry, Value, short};
@@ -253,17 +253,45 @@ impl Reader<'_> {
     }
 
     fn listener(&self, fields: &Fields<'_>) -> Listener {
-        let data = fields
-            .get("data")
-            .and_then(|v| self.word(v, "a place for data", DATA_WORDS));
+        let (data, volume) = match fields.entry("data") {
+            None => (Keeps::Memory, None),
+            Some(entry) => self.keeps(entry),
+        };
         Listener {
             port: self.port(fields),
             service: fields.entry("service").map_or(SERVICE, |e| self.service(e)),
-            data: match data {
-                Some("volume") => Keeps::Volume,
-                _ => Keeps::Memory,
-            },
+            data,
+            volume,
         }
+    }
+
+    /// Where keys are kept, and how much may be.
+    fn keeps(&self, entry: &Entry) -> (Keeps, Option<ByteSize>) {
+        let value = &entry.value;
+        if matches!(value.data, Data::Map(_)) && !self.is_bare_template(value) {
+            let fields = self.fields(value, &BOUNDED, Some(entry.key.span));
+            let help = "say how much it holds: `data: { volume: 64MiB }`";
+            let size = fields.and_then(|fields| fields.need(self, "volume", help));
+            let size = size.and_then(|size| self.volume_size(size));
+            return (Keeps::Volume, size);
+        }
+        match self.word(value, "a place for data", DATA_WORDS) {
+            Some("volume") => (Keeps::Volume, None),
+            _ => (Keeps::Memory, None),
+        }
+    }
+
+    fn volume_size(&self, value: &Value) -> Option<ByteSize> {
+        let size: ByteSize = self.quantity(value, "a size", "MiB")?;
+        if !VOLUME.contains(&size.0) {
+            let (least, most) = (ByteSize(*VOLUME.start()), ByteSize(*VOLUME.end()));
+            self.bad(
+                value.span,
+                format!("a volume holds {least} to {most}, got {size}"),
+            );
+            return None;
+        }
+        Some(size)
     }
 
     pub(super) fn port(&self, fields: &Fields<'_>) -> u16 {

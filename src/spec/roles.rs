@@ -84,8 +84,8 @@ const SERVICE_KEY: Key = key(
 );
 const DATA: Key = key(
     "data",
-    Kind::Word(DATA_WORDS),
-    "Where keys are kept: `memory` (the default) is lost with the process, `volume` survives a restart.",
+    Kind::Either(&[Kind::Word(DATA_WORDS), Kind::Map(&BOUNDED)]),
+    "Where keys are kept: `memory` (the default) is lost with the process, `volume` survives a restart, `{ volume: 64MiB }` is one of that size.",
 );
 const PORT_KEY: Key = key(
     "port",
@@ -109,6 +109,20 @@ const LOAD_KEY: Key = key(
 const LABEL_LIST: Kind = Kind::Either(&[Kind::Text("zone-a"), Kind::List(&Kind::Text("zone-a"))]);
 /// What `data` takes.
 pub const DATA_WORDS: &[&str] = &["memory", "volume"];
+/// A volume of a size.
+pub const BOUNDED: Shape = Shape {
+    what: "a volume of a size",
+    keys: &[key(
+        "volume",
+        Kind::Bytes,
+        "How much it holds, 64KiB to 1GiB. It lies in the memory of the engine's host.",
+    )],
+    needs: &["volume"],
+    later: &[],
+    instead: &[("size", "`data: { volume: 64MiB }` says the size")],
+};
+/// What a volume may hold in bytes.
+pub const VOLUME: std::ops::RangeInclusive<u64> = 64 << 10..=1 << 30;
 
 /// A server.
 pub const SERVER: Shape = Shape {

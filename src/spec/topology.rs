@@ -12,7 +12,7 @@ use crate::id::Name;
 use crate::link::{LinkPatch, LinkProperties, Trace};
 use crate::metrics::Endpoint;
 use crate::port::PortMapping;
-use crate::units::{BitRate, Ratio};
+use crate::units::{BitRate, ByteSize, Ratio};
 use netlab_protocol::role::{Data, File, Load, Service};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -234,6 +234,18 @@ pub enum ProgramSpec {
     },
 }
 
+impl ProgramSpec {
+    /// How much its data volume holds, where that is said.
+    pub fn volume(&self) -> Option<ByteSize> {
+        match self {
+            ProgramSpec::Server { listener, .. } | ProgramSpec::Peer { listener, .. } => {
+                listener.volume
+            }
+            _ => None,
+        }
+    }
+}
+
 /// The part that server and peer share.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listener {
@@ -243,6 +255,8 @@ pub struct Listener {
     pub service: Service,
     /// Where keys are kept.
     pub data: Data,
+    /// How much their volume holds; none: as much as the engine's disk.
+    pub volume: Option<ByteSize>,
 }
 
 /// Properties that are said, and where.

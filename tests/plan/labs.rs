@@ -61,6 +61,7 @@ pub fn lab(lab: &str, nodes: Vec<(&str, Program)>) -> Lab {
                 uplink: None,
                 downlink: None,
                 ports: Vec::new(),
+                volume: None,
                 program,
             }
         });

@@ -89,6 +89,30 @@ pub const ROWS: &[Row] = &[
         "kill",
         FAILED,
     ),
+    Row {
+        nodes: "
+  brim: { role: server, data: { volume: 1MiB } }",
+        node: "brim",
+        ..row(
+            "disk-fill",
+            "full",
+            "for: 2s, disk-fill: brim",
+            "volume",
+            UNPROVEN,
+        )
+    },
+    Row {
+        nodes: "
+  stiff: { role: server, data: { volume: 1MiB } }",
+        node: "stiff",
+        ..row(
+            "read-only",
+            "rigid",
+            "for: 2s, read-only: stiff",
+            "volume",
+            UNPROVEN,
+        )
+    },
     row(
         "cut",
         "cut",

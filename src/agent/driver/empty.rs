@@ -3,7 +3,8 @@
 //! Owns how files go. That its program has not begun, so that nothing is written meanwhile, is the
 //! core's care.
 
-use super::{Driver, Input, sys};
+use super::{Driver, Input, sys, volume};
+use crate::agent::volumes::Condition;
 use crate::agent::wipes::Emptied;
 use crate::engine::Engine;
 use crate::id::NodeIndex;
@@ -18,6 +19,14 @@ impl<E: Engine + 'static> Driver<E> {
         // The folder as the node has it mounted; it is a mount, and no link.
         let path = format!("/proc/{pid}/root{DATA}");
         let keeps = self.sabotage.keeps();
+        let place = &self.core.lab.nodes[node.at()];
+        if place.volume.is_some()
+            && let Err(error) = volume::set(&volume::folder(place), Condition::default())
+        {
+            let result = Err(error.to_string());
+            let input = Input::Emptied { node, result };
+            return self.core.handle(sys::now(), input);
+        }
         let result = match volume {
             true => empty(Path::new(&path), keeps).map_err(|error| error.to_string()),
             false => Ok(Emptied {

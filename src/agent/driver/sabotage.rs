@@ -61,6 +61,11 @@ impl Sabotage {
         self.says("wipe")
     }
 
+    /// Whether volumes stay as they are (`volume`).
+    pub fn spares_volumes(&self) -> bool {
+        self.says("volume")
+    }
+
     /// Leaves out what is not to be done; `behave`: programs are told to do nothing wrong.
     pub fn program(&self, message: ToNode) -> ToNode {
         match message {

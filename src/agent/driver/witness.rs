@@ -3,7 +3,7 @@
 //! Owns nothing; sees what the kernel and the fabric say, whatever the agent has done. Must not
 //! judge.
 
-use super::{AgentError, Driver, Input, Message, Seat, sys};
+use super::{AgentError, Driver, Input, Message, Seat, sys, volume};
 use crate::agent::compare::Stand;
 use crate::agent::process::{self, NodeSight};
 use crate::agent::prove::{Look, Sight};
@@ -96,9 +96,14 @@ impl<E: Engine + 'static> Driver<E> {
     }
 
     fn node_sight(&self, node: NodeIndex) -> NodeSight {
-        match self.ports.get(node.at()).map(|port| port.pid) {
+        let mut sight = match self.ports.get(node.at()).map(|port| port.pid) {
             Some(pid) if pid > 0 => process::look(pid),
             _ => NodeSight::default(),
+        };
+        let place = self.core.lab.nodes.get(node.at());
+        if let Some(place) = place.filter(|place| place.volume.is_some()) {
+            sight.volume = volume::see(&volume::folder(place)).ok();
         }
+        sight
     }
 }

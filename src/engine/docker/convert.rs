@@ -47,7 +47,7 @@ fn host_config(spec: &ContainerSpec) -> models::HostConfig {
         network_mode: Some(if spec.host_network { "host" } else { "none" }.to_owned()),
         cap_drop: Some(vec!["ALL".to_owned()]),
         cap_add: some(&spec.capabilities),
-        security_opt: Some(vec!["no-new-privileges".to_owned()]),
+        security_opt: Some(security(spec)),
         readonly_rootfs: Some(spec.read_only),
         sysctls: Some(texts(&spec.sysctls)),
         dns: some(&spec.dns),
@@ -69,6 +69,14 @@ fn host_config(spec: &ContainerSpec) -> models::HostConfig {
         }),
         ..Default::default()
     }
+}
+
+fn security(spec: &ContainerSpec) -> Vec<String> {
+    let mut options = vec!["no-new-privileges".to_owned()];
+    if spec.may_mount {
+        options.push("apparmor=unconfined".to_owned());
+    }
+    options
 }
 
 /// The period in which processor time is counted, in microseconds: the kernel's default.
@@ -125,6 +133,16 @@ fn mount(mount: &Mount, spec: &ContainerSpec) -> models::Mount {
             }),
             ..Default::default()
         },
+        Mount::Bounded { target, size } => models::Mount {
+            typ: Some(models::MountType::VOLUME),
+            target: Some(target.clone()),
+            volume_options: Some(models::MountVolumeOptions {
+                labels: Some(texts(&spec.labels)),
+                driver_config: Some(in_memory(*size)),
+                ..Default::default()
+            }),
+            ..Default::default()
+        },
         Mount::Volume {
             name,
             target,
@@ -142,6 +160,20 @@ fn mount(mount: &Mount, spec: &ContainerSpec) -> models::Mount {
             target: Some(target.clone()),
             ..Default::default()
         },
+    }
+}
+
+/// What the engine mounts for a volume that holds so many bytes.
+fn in_memory(size: u64) -> models::MountVolumeOptionsDriverConfig {
+    let options = [
+        ("type", "tmpfs".to_owned()),
+        ("device", "tmpfs".to_owned()),
+        ("o", format!("size={size}")),
+    ];
+    let options = options.map(|(key, value)| (key.to_owned(), value));
+    models::MountVolumeOptionsDriverConfig {
+        name: Some("local".to_owned()),
+        options: Some(options.into()),
     }
 }
 
