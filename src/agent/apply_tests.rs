@@ -31,6 +31,7 @@ fn in_force(scheduled: Vec<ScheduledFault>) -> Faults {
         loops: Loops::default(),
         wipes: BTreeSet::new(),
         ending: BTreeSet::new(),
+        volumes: BTreeMap::new(),
         unsettled: BTreeSet::new(),
     }
 }

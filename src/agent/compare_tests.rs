@@ -13,6 +13,7 @@ fn stand() -> Stand {
         ran: 3,
         limits: vec![("cpu.max", "max 100000".to_owned())],
         held_back: (0, 0),
+        volume: None,
     };
     Stand {
         links: Vec::new(),

@@ -60,6 +60,7 @@ fn node((name, role): &(&str, &str)) -> Node {
         uplink: None,
         downlink: None,
         ports: Vec::new(),
+        volume: None,
         program: Program::Role(serde_json::from_value(role).unwrap()),
     }
 }
