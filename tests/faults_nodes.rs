@@ -178,10 +178,13 @@ fn a_server_crashes_over_and_over_and_another_runs_out_of_memory() {
         // Whom the kernel finds pages of the program to take from, it lets crawl instead of killing it.
         let killed = of("memory", Some(true));
         assert!(killed <= 1, "{died:?}");
-        assert_eq!(of("crashes", None), 3, "{died:?}");
-        assert_eq!(died.len(), 3 + killed, "{died:?}");
+        // One and a half seconds up each time, and a start, within seven seconds.
+        let crashes = of("crashes", None);
+        assert!((3..=4).contains(&crashes), "{died:?}");
+        assert_eq!(died.len(), crashes + killed, "{died:?}");
         assert_eq!(done.stdout.contains("OOM killed"), killed == 1);
-        for said in ["crashed 3 times, 3 starts", "cgroup allows 16MiB"] {
+        let crashed = format!("crashed {crashes} times");
+        for said in [crashed.as_str(), "cgroup allows 16MiB"] {
             assert!(done.stdout.contains(said), "{said}\n{}", done.stdout);
         }
         for container in ["server", "cache"] {
