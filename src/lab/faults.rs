@@ -6,7 +6,6 @@ use super::roster::Roster;
 use super::schedule::Once;
 use super::targets::Place;
 use crate::fault::{Effect, Limits, NodeEffect};
-use crate::id::NodeIndex;
 use crate::spec::defaults::MAX_OCCURRENCES;
 use crate::spec::{Diagnostic, FaultSpec, ProgramSpec, ScenarioSpec, TargetSpec};
 use netlab_protocol::role::Data;
@@ -90,10 +89,7 @@ pub(super) fn resolve(
     };
     let (target, text) = place.target(spec, reports)?;
     let effects = (fault.kind.0.effects)(&target, &fault.params);
-    spares_the_host(roster, fault, &effects, reports)?;
-    answers_others(roster, fault, &effects, reports)?;
-    has_to_lose(roster, fault, &effects, reports)?;
-    has_a_bound(roster, fault, &effects, reports)?;
+    can_happen(roster, fault, &effects, reports)?;
     let possible = place.judge(spec, fault.name.span, &effects, links, reports);
     possible.then_some(())?;
     Some(ScheduledFault {
@@ -108,34 +104,67 @@ pub(super) fn resolve(
     })
 }
 
-/// Reports a fault that would make a node misbehave that answers nobody, or is not netlab's own.
-fn answers_others(
+/// Why an effect cannot happen to whom a fault names, and what to say instead.
+type Refusal = (String, &'static str);
+
+/// Reports the first effect that cannot happen.
+fn can_happen(
     roster: &Roster<'_>,
     fault: &FaultSpec,
     effects: &[Effect],
     reports: &mut Vec<Diagnostic>,
 ) -> Option<()> {
-    let role = |node: NodeIndex| roster.members[node.at()].spec.role;
-    let unable = |effect: &Effect| match effect {
-        Effect::Program { node, .. } if !matches!(role(*node), Some("server" | "peer")) => {
-            Some(*node)
-        }
-        _ => None,
+    let refusals = [spares_the_host, answers_others, has_to_lose, has_a_bound];
+    let refused = refusals.iter().find_map(|refusal| {
+        let mut effects = effects.iter();
+        effects.find_map(|effect| refusal(roster, fault.kind.0.name, effect))
+    });
+    let Some((message, help)) = refused else {
+        return changes_something(fault, effects, reports);
     };
-    let Some(node) = effects.iter().find_map(unable) else {
-        let nothing =
-            |e: &Effect| matches!(e, Effect::Program { effect, .. } if effect.share <= 0.0);
-        if effects.iter().any(nothing) {
-            let name = &fault.name.value;
-            let message = format!("`{name}` changes nothing: its `share` is 0%");
-            let report = Diagnostic::error("bad-value", message).at(fault.name.span, "");
-            reports.push(report.help("say of how many answers: `share: 30%`"));
-            return None;
-        }
+    let span = match &fault.target {
+        Some(TargetSpec::Nodes(selection)) => selection.span,
+        _ => fault.name.span,
+    };
+    let report = Diagnostic::error("bad-target", message).at(span, "");
+    reports.push(report.help(help));
+    None
+}
+
+/// Reports a misbehaviour of no answer at all.
+fn changes_something(
+    fault: &FaultSpec,
+    effects: &[Effect],
+    reports: &mut Vec<Diagnostic>,
+) -> Option<()> {
+    let nothing = |e: &Effect| matches!(e, Effect::Program { effect, .. } if effect.share <= 0.0);
+    if !effects.iter().any(nothing) {
         return Some(());
+    }
+    let message = format!("`{}` changes nothing: its `share` is 0%", fault.name.value);
+    let report = Diagnostic::error("bad-value", message).at(fault.name.span, "");
+    reports.push(report.help("say of how many answers: `share: 30%`"));
+    None
+}
+
+/// Nothing is done to the engine's host itself.
+fn spares_the_host(roster: &Roster<'_>, kind: &str, effect: &Effect) -> Option<Refusal> {
+    let hit = matches!(effect, Effect::Node { node, .. } if roster.is_host(*node));
+    hit.then(|| {
+        let message = format!("`{kind}` cannot happen to `host`, the engine's host");
+        let help = "its links can be cut: `cut: { between: [host, NODE] }`";
+        (message, help)
+    })
+}
+
+/// Only who answers others, and is netlab's own, can misbehave.
+fn answers_others(roster: &Roster<'_>, kind: &str, effect: &Effect) -> Option<Refusal> {
+    let Effect::Program { node, .. } = effect else {
+        return None;
     };
-    let (kind, name) = (fault.kind.0.name, &roster.members[node.at()].name);
-    let (why, help) = match role(node) {
+    let member = &roster.members[node.at()];
+    let (why, help) = match member.spec.role {
+        Some("server" | "peer") => return None,
         Some("client") => ("a client answers nobody", "name servers or peers"),
         Some("host") => ("`host` is the engine's host", "name servers or peers"),
         _ => (
@@ -143,81 +172,49 @@ fn answers_others(
             "name servers or peers of netlab's own; to an image `kill`, `pause` and the links can happen",
         ),
     };
-    let message = format!("`{name}` cannot `{kind}`: {why}");
-    reports.push(at_target(fault, message).help(help));
-    None
+    Some((format!("`{}` cannot `{kind}`: {why}", member.name), help))
 }
 
-/// Reports a fault that would take from a node what it does not have: memory above its limit, or data
-/// that netlab does not keep.
-fn has_to_lose(
-    roster: &Roster<'_>,
-    fault: &FaultSpec,
-    effects: &[Effect],
-    reports: &mut Vec<Diagnostic>,
-) -> Option<()> {
-    let lacks = |effect: &Effect| {
-        let Effect::Node { node, effect } = effect else {
-            return None;
-        };
-        let member = &roster.members[node.at()];
-        let (name, is_image) = (&member.name, member.spec.role == Some("image"));
-        match effect {
-            NodeEffect::Throttle(Limits {
-                memory: Some(memory),
-                ..
-            }) if !is_image && *memory >= NODE_MEMORY => Some((
-                format!(
-                    "`{name}` has no more than {NODE_MEMORY} anyway: {memory} takes none of it"
-                ),
-                "say a smaller `memory`: `32MiB`",
-            )),
-            NodeEffect::Wipe if is_image => Some((
-                format!(
-                    "`{name}` has no data that `wipe` could take: netlab keeps none for an image"
-                ),
-                "say `kill`: what the program keeps in memory or on a tmpfs is lost with it",
-            )),
-            _ => None,
-        }
+/// Nothing is taken from a node that it does not have: memory above its limit, or data that netlab
+/// does not keep.
+fn has_to_lose(roster: &Roster<'_>, _: &str, effect: &Effect) -> Option<Refusal> {
+    let Effect::Node { node, effect } = effect else {
+        return None;
     };
-    let Some((message, help)) = effects.iter().find_map(lacks) else {
-        return Some(());
-    };
-    reports.push(at_target(fault, message).help(help));
-    None
-}
-
-/// An error at the nodes that a fault names.
-fn at_target(fault: &FaultSpec, message: String) -> Diagnostic {
-    let span = match &fault.target {
-        Some(TargetSpec::Nodes(selection)) => selection.span,
-        _ => fault.name.span,
-    };
-    Diagnostic::error("bad-target", message).at(span, "")
-}
-
-/// Reports a fault that would fill a disk of the engine's host: only a volume of a size is touched.
-fn has_a_bound(
-    roster: &Roster<'_>,
-    fault: &FaultSpec,
-    effects: &[Effect],
-    reports: &mut Vec<Diagnostic>,
-) -> Option<()> {
-    let program = |node: NodeIndex| roster.members[node.at()].spec.program.as_ref();
-    let unable = |effect: &Effect| match effect {
-        Effect::Node {
-            node,
-            effect: NodeEffect::Fill | NodeEffect::ReadOnly,
-        } => (program(*node)?.volume().is_none()).then_some(*node),
+    let member = &roster.members[node.at()];
+    let (name, is_image) = (&member.name, member.spec.role == Some("image"));
+    match effect {
+        NodeEffect::Throttle(Limits {
+            memory: Some(memory),
+            ..
+        }) if !is_image && *memory >= NODE_MEMORY => Some((
+            format!("`{name}` has no more than {NODE_MEMORY} anyway: {memory} takes none of it"),
+            "say a smaller `memory`: `32MiB`",
+        )),
+        NodeEffect::Wipe if is_image => Some((
+            format!("`{name}` has no data that `wipe` could take: netlab keeps none for an image"),
+            "say `kill`: what the program keeps in memory or on a tmpfs is lost with it",
+        )),
         _ => None,
+    }
+}
+
+/// Only a volume of a size is filled, never a disk of the engine's host.
+fn has_a_bound(roster: &Roster<'_>, kind: &str, effect: &Effect) -> Option<Refusal> {
+    let Effect::Node {
+        node,
+        effect: NodeEffect::Fill | NodeEffect::ReadOnly,
+    } = effect
+    else {
+        return None;
     };
-    let Some(node) = effects.iter().find_map(unable) else {
-        return Some(());
-    };
-    let (kind, name) = (fault.kind.0.name, &roster.members[node.at()].name);
-    let (why, help) = match program(node) {
-        Some(ProgramSpec::Server { listener, .. } | ProgramSpec::Peer { listener, .. }) => (
+    let member = &roster.members[node.at()];
+    let program = member.spec.program.as_ref()?;
+    if program.volume().is_some() {
+        return None;
+    }
+    let (why, help) = match program {
+        ProgramSpec::Server { listener, .. } | ProgramSpec::Peer { listener, .. } => (
             match listener.data {
                 Data::Volume => {
                     "its volume has no size, and the disk of the engine's host is spared"
@@ -231,28 +228,6 @@ fn has_a_bound(
             "name servers or peers of netlab's own that say `data: { volume: 64MiB }`",
         ),
     };
-    let message = format!("`{kind}` cannot happen to `{name}`: {why}");
-    reports.push(at_target(fault, message).help(help));
-    None
-}
-
-/// Reports a fault that would do something to the engine's host itself.
-fn spares_the_host(
-    roster: &Roster<'_>,
-    fault: &FaultSpec,
-    effects: &[Effect],
-    reports: &mut Vec<Diagnostic>,
-) -> Option<()> {
-    let hit =
-        |effect: &Effect| matches!(effect, Effect::Node { node, .. } if roster.is_host(*node));
-    if !effects.iter().any(hit) {
-        return Some(());
-    }
-    let message = format!(
-        "`{}` cannot happen to `host`, the engine's host",
-        fault.kind.0.name
-    );
-    let help = "its links can be cut: `cut: { between: [host, NODE] }`";
-    reports.push(at_target(fault, message).help(help));
-    None
+    let message = format!("`{kind}` cannot happen to `{}`: {why}", member.name);
+    Some((message, help))
 }
