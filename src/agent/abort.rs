@@ -25,9 +25,13 @@ impl Core {
         if run.closing.is_some() || run.player.is_none() || self.watched.is_blind() {
             return;
         }
+        let checks = self.lab.checks.iter().filter(|check| check.abort);
+        let mut checks = checks.peekable();
+        if checks.peek().is_none() {
+            return;
+        }
         let mut view = self.watched.view(&self.lab, &run.events, known);
         view.running = true;
-        let checks = self.lab.checks.iter().filter(|check| check.abort);
         let results: Vec<CheckResult> = checks.map(|check| evaluate(check, &view)).collect();
         let hopeless = results.iter().find(|result| {
             let seconds = run.failing.entry(result.name.clone()).or_default();

@@ -7,6 +7,7 @@
 //! from its moment on. Must not know what faults do.
 
 use super::core::{Action, Core};
+use super::play::Run;
 use crate::check::{CheckResult, Judgement, holds};
 use crate::lab::Condition;
 use crate::record::event::What;
@@ -25,29 +26,35 @@ impl Core {
         let Some(run) = self.run.as_ref().filter(|run| run.closing.is_none()) else {
             return;
         };
-        let waiting = run.player.as_ref().map(|player| player.waiting());
-        let waiting = waiting.unwrap_or_default();
+        let waiting = run.waiting();
         self.watched.is_settled = waiting.is_empty();
-        for (condition, deadline) in waiting {
-            if now >= deadline {
-                self.miss_condition(now, condition);
-            } else if let Some(result) = self.look_at(condition, known) {
-                match result.verdict {
-                    Judgement::Pass => self.hold_condition(now, condition, &result),
-                    Judgement::Fail | Judgement::Inconclusive => {
-                        self.remember_seen(condition, &result);
-                    }
+        let over = |(_, deadline): &(usize, u64)| now >= *deadline;
+        let (missed, waiting): (Vec<_>, Vec<_>) = waiting.into_iter().partition(over);
+        let results = self.look_at(&waiting, known);
+        for (condition, _) in missed {
+            self.miss_condition(now, condition);
+        }
+        for (condition, result) in results {
+            match result.verdict {
+                Judgement::Pass => self.hold_condition(now, condition, &result),
+                Judgement::Fail | Judgement::Inconclusive => {
+                    self.remember_seen(condition, &result);
                 }
             }
         }
     }
 
-    /// What a condition says; nothing as long as nothing counts.
-    fn look_at(&self, condition: usize, known: i64) -> Option<CheckResult> {
-        let run = self.run.as_ref()?;
+    /// What these conditions say; nothing as long as nothing counts.
+    fn look_at(&self, waiting: &[(usize, u64)], known: i64) -> Vec<(usize, CheckResult)> {
+        let Some(run) = self.run.as_ref().filter(|_| !waiting.is_empty()) else {
+            return Vec::new();
+        };
         let view = self.watched.view(&self.lab, &run.events, known);
-        let condition = self.condition(condition)?;
-        (known > view.frame.warmup).then(|| holds(&condition.when, &view))
+        if known <= view.frame.warmup {
+            return Vec::new();
+        }
+        let look = |(at, _): &(usize, u64)| Some((*at, holds(&self.condition(*at)?.when, &view)));
+        waiting.iter().filter_map(look).collect()
     }
 
     fn condition(&self, condition: usize) -> Option<&Condition> {
@@ -78,9 +85,8 @@ impl Core {
 
     /// Gives up every condition that is still waited for: everything heals.
     pub(super) fn miss_conditions(&mut self, now: u64) {
-        let player = self.run.as_ref().and_then(|run| run.player.as_ref());
-        let waiting = player.map_or_else(Vec::new, |player| player.waiting());
-        for (condition, _) in waiting {
+        let waiting = self.run.as_ref().map(Run::waiting);
+        for (condition, _) in waiting.unwrap_or_default() {
             self.miss_condition(now, condition);
         }
     }
@@ -114,9 +120,8 @@ impl Core {
             return;
         };
         let healed_by = scenario.healed_by();
-        let player = self.run.as_ref().and_then(|run| run.player.as_ref());
-        let moment = player.and_then(|player| player.moments().get(condition).copied());
-        let Some(Moment::Held(moment)) = moment else {
+        let moments = self.run.as_ref().map_or(&[][..], Run::moments);
+        let Some(&Moment::Held(moment)) = moments.get(condition) else {
             return;
         };
         let late = |at| moment.saturating_add(at) >= healed_by;
@@ -153,9 +158,8 @@ impl Core {
 
     /// Has the record say what is known of the timeline.
     fn tell_moments(&mut self) {
-        let player = self.run.as_ref().and_then(|run| run.player.as_ref());
-        let moments = player.map_or_else(Vec::new, |player| player.moments().to_vec());
-        self.act(Action::Timeline(moments));
+        let moments = self.run.as_ref().map_or(&[][..], Run::moments);
+        self.act(Action::Timeline(moments.to_vec()));
     }
 }
 

@@ -19,7 +19,7 @@ use super::prove::{Look, Proofs, Sight};
 use super::requests::Client;
 use super::scraped::Scraped;
 use super::state::{Conn, Knock, Netns, State};
-use super::volumes::{Condition, Volumes};
+use super::volumes::{VolumeState, Volumes};
 use super::watched::Watched;
 use super::wipes::Emptied;
 use crate::fabric::capture::Filter;
@@ -192,7 +192,7 @@ pub(super) enum Action {
     SetVolume {
         node: NodeIndex,
         serial: u64,
-        condition: Condition,
+        condition: VolumeState,
     },
     /// Let a caller pass.
     OpenGate { knock: Knock },

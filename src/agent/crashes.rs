@@ -22,8 +22,8 @@ pub(super) const CRASH: Death = Death {
 #[derive(Clone, Copy, Debug)]
 struct Loop {
     uptime: Duration,
-    /// So often it may still crash; none: without end.
-    left: Option<u32>,
+    /// So often it may crash; none: without end.
+    most: Option<u32>,
     /// Whether a crash is due.
     due: bool,
     /// When the next one is; none while the node is down, or when there is none.
@@ -34,7 +34,7 @@ struct Loop {
 
 impl Loop {
     fn may_crash(&self) -> bool {
-        self.left != Some(0)
+        self.most.is_none_or(|most| self.crashes < most)
     }
 
     fn is_up(&mut self, now: u64) {
@@ -59,17 +59,16 @@ impl Faults {
             let nodes = self.node_effects(f.fault);
             nodes.filter_map(move |(node, effect)| match *effect {
                 NodeEffect::CrashLoop { crashes, uptime } if !healing || coming(f.fault, node) => {
-                    let due = begun == Some(f.fault);
-                    let crashed = f.crashed.get(&node).copied().unwrap_or_default();
-                    let left = crashes.map(|crashes| crashes.saturating_sub(crashed));
-                    let more = !due && left != Some(0);
-                    let new = Loop {
+                    let mut new = Loop {
                         uptime,
-                        left,
-                        due,
-                        next: more.then(|| after(now, uptime)),
-                        crashes: crashed,
+                        most: crashes,
+                        due: begun == Some(f.fault),
+                        next: None,
+                        crashes: f.crashed.get(&node).copied().unwrap_or_default(),
                     };
+                    if !new.due {
+                        new.is_up(now);
+                    }
                     Some(((f.fault, node), new))
                 }
                 _ => None,
@@ -124,7 +123,6 @@ impl Faults {
         for ((fault, at), one) in &mut self.loops.0 {
             if *at == node && std::mem::take(&mut one.due) {
                 one.crashes += 1;
-                one.left = one.left.map(|left| left.saturating_sub(1));
                 wanted.push(*fault);
                 let in_force = self.list.iter_mut().filter(|f| f.fault == *fault);
                 for f in in_force {

@@ -74,8 +74,8 @@ pub(super) fn desired<'a>(
         if *at != node {
             continue;
         }
-        // Limits and what is with volumes fold apart, whether a crash is due only the loop's pace tells, and who is wiped is
-        // killed by an effect of its own.
+        // Limits and what is with volumes fold apart, whether a crash is due only the loop's pace tells, and
+        // who is wiped is killed by an effect of its own.
         let apart = matches!(effect, NodeEffect::CrashLoop { .. } | NodeEffect::Wipe);
         if apart || limits(effect).is_some() || is_of_volume(effect) {
             continue;

@@ -9,7 +9,7 @@ use super::core::Core;
 use super::desire::Desired;
 use super::process::{NodeSight, Process};
 use super::prove::{Case, Moment, Seen};
-use super::volumes::Condition;
+use super::volumes::VolumeState;
 use crate::fabric::{Place, TRIED};
 use crate::fault::{Effect, Proof};
 use crate::id::NodeIndex;
@@ -244,7 +244,7 @@ impl Last<'_> {
             Some((Some(volume), wanted)) if volume.free == 0 && !wanted.full => {
                 Err(format!("the volume of `{name}` is full"))
             }
-            Some((_, wanted)) => Ok(wanted == Condition::default()),
+            Some((_, wanted)) => Ok(wanted == VolumeState::default()),
             None => Ok(false),
         }
     }

@@ -3,7 +3,7 @@
 use super::super::prove::Sight;
 use super::*;
 use crate::agent::process::Process;
-use crate::agent::volumes::Condition;
+use crate::agent::volumes::VolumeState;
 use crate::fabric::{DelaySnapshot, Dropped};
 use crate::fault::{Folded, Limits, LinkEffect, NodeEffect};
 use crate::id::NetworkIndex;
@@ -60,7 +60,7 @@ pub(in crate::agent) struct Story {
     /// What the node should be allowed to take from now on.
     pub limits: Limits,
     /// How its volume should be from now on.
-    pub volume: Condition,
+    pub volume: VolumeState,
 }
 
 impl Story {
@@ -95,7 +95,7 @@ impl Story {
                 }],
                 nodes: vec![without],
                 limits: vec![(self.limits, Limits::default())],
-                volumes: vec![(self.volume, Condition::default())],
+                volumes: vec![(self.volume, VolumeState::default())],
                 manners: Default::default(),
                 programs: Vec::new(),
             },

@@ -14,9 +14,8 @@ use crate::fault::Effect;
 use crate::id::{NodeIndex, occurrence_label};
 use crate::lab::Scenario;
 use crate::record::event::{Event, Verdict, What};
-use crate::timeline::{Entry, Step};
+use crate::timeline::{Entry, Moment, Step};
 use netlab_protocol::control::ToNode;
-use netlab_protocol::role::Role;
 use std::time::Duration;
 
 /// From the request to play to go: every node has heard of it by then.
@@ -67,15 +66,22 @@ impl Run {
             id: self.id.clone(),
             go: self.go,
             done: self.player.as_ref().map_or(0, Player::done),
-            moments: self
-                .player
-                .as_ref()
-                .map_or_else(Vec::new, |player| player.moments().to_vec()),
+            moments: self.moments().to_vec(),
             warmed_up: self.warmed_up,
             closing: self.closing,
             in_force: scheduled.cloned().collect(),
             reasons: self.reasons.clone(),
         }
+    }
+
+    /// What its conditions have told, in their order.
+    pub fn moments(&self) -> &[Moment] {
+        self.player.as_ref().map_or(&[], Player::moments)
+    }
+
+    /// The conditions that are waited for, with their deadlines.
+    pub fn waiting(&self) -> Vec<(usize, u64)> {
+        self.player.as_ref().map_or_else(Vec::new, Player::waiting)
     }
 
     /// When its requests end; none: never.
@@ -402,11 +408,7 @@ impl Core {
             .state
             .members
             .iter()
-            .filter_map(|m| match m.role.as_ref()? {
-                Role::Client(client) => Some(&client.load),
-                Role::Peer(peer) => peer.load.as_ref(),
-                Role::Server(_) => None,
-            });
+            .filter_map(|m| m.role.as_ref()?.load());
         loads.map(|load| load.timeout).max().unwrap_or_default()
     }
 

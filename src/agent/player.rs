@@ -3,7 +3,7 @@
 //! Owns which entries are done, and what conditions have told. Must not know what they do.
 
 use crate::lab::Scenario;
-use crate::timeline::{Entry, Moment, Timeline};
+use crate::timeline::{self, Entry, Moment, Timeline};
 
 /// A timeline with its zero and how far it was played.
 #[derive(Clone, Debug)]
@@ -38,13 +38,10 @@ impl Player {
 
     /// The conditions that are waited for, with their deadlines.
     pub fn waiting(&self) -> Vec<(usize, u64)> {
-        let all = self.moments.iter().zip(&self.scenario.conditions);
-        let waiting = all
-            .enumerate()
-            .filter(|(_, (moment, _))| **moment == Moment::Waiting);
         let zero = self.warmup_ends();
-        waiting
-            .map(|(at, (_, condition))| (at, zero.saturating_add(nanoseconds(condition.within))))
+        let deadline = |within| zero.saturating_add(nanoseconds(within));
+        timeline::waiting(&self.scenario, &self.moments)
+            .map(|(at, condition)| (at, deadline(condition.within)))
             .collect()
     }
 

@@ -11,7 +11,7 @@ use super::judge::{self, Judged};
 use super::names::manners;
 use super::process::{NodeSight, Process};
 use super::replies::{Questions, Replies};
-use super::volumes::Condition;
+use super::volumes::VolumeState;
 use super::wipes::Emptied;
 use crate::fabric::{LinkWitness, Place, ResolverManner};
 use crate::fault::{Effect, Folded, Limits, Proof};
@@ -123,7 +123,7 @@ pub(super) struct Seen {
     /// What each node should have been allowed to take, and what without this fault.
     pub limits: Vec<(Limits, Limits)>,
     /// How each node's volume should have been, and how without this fault.
-    pub volumes: Vec<(Condition, Condition)>,
+    pub volumes: Vec<(VolumeState, VolumeState)>,
     /// How nodes should have been answered, and how without this fault.
     pub manners: (Manners, Manners),
     /// What programs should have done wrong without this fault, and how much they had.
@@ -181,7 +181,7 @@ struct Asked {
     links: Vec<Expected>,
     nodes: Vec<Desired>,
     limits: Vec<(Limits, Limits)>,
-    volumes: Vec<(Condition, Condition)>,
+    volumes: Vec<(VolumeState, VolumeState)>,
     manners: (Manners, Manners),
     programs: Vec<Program>,
 }
@@ -353,8 +353,8 @@ impl Core {
         };
         let limits = nodes.iter().map(limits).collect();
         let volumes = |node: &NodeIndex| {
-            let all = Condition::under(self.faults.effects(), *node);
-            (all, Condition::under(effects(), *node))
+            let all = VolumeState::under(self.faults.effects(), *node);
+            (all, VolumeState::under(effects(), *node))
         };
         let volumes = nodes.iter().map(volumes).collect();
         let beside = |f: &&InForce| {

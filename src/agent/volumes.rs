@@ -15,17 +15,20 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 /// How a volume is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Condition {
+pub(super) struct VolumeState {
     /// Nothing more fits on it.
     pub full: bool,
     /// It takes no writes.
     pub read_only: bool,
 }
 
-impl Condition {
+impl VolumeState {
     /// How a node's volume is under these effects.
-    pub fn under<'e>(effects: impl IntoIterator<Item = &'e Effect>, node: NodeIndex) -> Condition {
-        let mut condition = Condition::default();
+    pub fn under<'e>(
+        effects: impl IntoIterator<Item = &'e Effect>,
+        node: NodeIndex,
+    ) -> VolumeState {
+        let mut condition = VolumeState::default();
         for effect in effects {
             match effect {
                 Effect::Node { node: at, .. } if *at != node => {}
@@ -44,7 +47,7 @@ impl Condition {
 #[derive(Clone, Debug)]
 struct Asked {
     serial: u64,
-    condition: Condition,
+    condition: VolumeState,
     /// What came of it; none: nothing yet.
     result: Option<Result<(), String>>,
     /// When it is done again; none: not.
@@ -60,8 +63,9 @@ pub(super) struct Volumes {
 impl Volumes {
     /// Whether each is as it would be without faults.
     pub fn are_right(&self) -> bool {
-        let right =
-            |asked: &Asked| asked.condition == Condition::default() && asked.result == Some(Ok(()));
+        let right = |asked: &Asked| {
+            asked.condition == VolumeState::default() && asked.result == Some(Ok(()))
+        };
         self.asked.values().all(right)
     }
 
@@ -95,7 +99,7 @@ impl Core {
             let begun = self.faults.wanted();
             let begun = begun.filter(|f| !self.proofs.looks_first(f.fault));
             let begun = begun.flat_map(|f| &self.faults.get(f.fault).effects);
-            let wanted = Condition::under(begun, node);
+            let wanted = VolumeState::under(begun, node);
             let is_due = |asked: &Asked| {
                 let again = asked.again.is_some_and(|at| now >= at);
                 asked.result.is_some() && (asked.condition != wanted || again)
@@ -103,7 +107,7 @@ impl Core {
             if self.volumes.asked.get(&node).is_none_or(is_due) {
                 self.ask_volume(node, wanted);
             }
-            let all = Condition::under(self.faults.effects(), node);
+            let all = VolumeState::under(self.faults.effects(), node);
             let asked = self.volumes.asked.get(&node);
             let why = match asked {
                 Some(asked) if asked.condition == all => match &asked.result {
@@ -117,7 +121,7 @@ impl Core {
         }
     }
 
-    fn ask_volume(&mut self, node: NodeIndex, condition: Condition) {
+    fn ask_volume(&mut self, node: NodeIndex, condition: VolumeState) {
         let serial = self.next_serial();
         let asked = Asked {
             serial,

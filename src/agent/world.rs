@@ -1,133 +1,29 @@
 //! A small world for tests: it does what the core says, with declared delays, on a simulated
 //! clock; engine, kernel and nodes are played.
 
-use super::compare::Stand;
+mod labs;
+mod sights;
+
+pub(super) use labs::{fault, lab, machine_kill, on, scenario};
+
 use super::core::{Action, Core, EngineStatus, Input};
 use super::desire::Operation;
 use super::position::{self, Position};
-use super::process::{NodeSight, Process, VolumeSight};
-use super::prove::{Look, Sight};
-use super::replies::{Questions, Replies};
-use super::volumes::Condition;
+use super::volumes::VolumeState;
 use super::wipes::Emptied;
-use crate::fabric::{
-    DelaySnapshot, Dropped, LinkChange, LinkWitness, Place, ResolverChange, ResolverManner, TRIED,
-};
-use crate::fault::{Effect, Limits, LinkEffect, NodeEffect, Pairs};
-use crate::id::{Name, NetworkIndex, NodeIndex};
-use crate::lab::{
-    Addresses, FORMAT, Interface, Lab, Links, Network, Node, Program, Scenario, ScheduledFault,
-};
-use crate::link::LinkProperties;
+use crate::fabric::{LinkChange, Place, ResolverChange, ResolverManner};
+use crate::fault::Limits;
+use crate::id::NodeIndex;
+use crate::lab::{Lab, Node};
 use crate::port::Protocol;
 use crate::record::event::{Event, Verdict, What};
 use crate::record::stream::{Published, Reply, Request};
 use netlab_protocol::conduct::Misbehaviour;
 use netlab_protocol::control::{Report, ToNode};
-use netlab_protocol::role::{Data, Role, Server, Service};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
-
-/// A lab of `count` servers `n-1`, `n-2`, ….
-pub(super) fn lab(count: u32, scenario: Option<Scenario>) -> Lab {
-    let node = |i: u32| Node {
-        name: Name::new(format!("n-{}", i + 1)).unwrap(),
-        group: Name::new("n").unwrap(),
-        labels: Vec::new(),
-        interfaces: vec![Interface {
-            network: NetworkIndex(0),
-            addresses: Addresses {
-                v4: std::net::Ipv4Addr::from(0x0a4d_0002 + i),
-                v6: std::net::Ipv6Addr::from((0xfd77_u128 << 112) + 2 + u128::from(i)),
-            },
-            fixed: false,
-        }],
-        forward: false,
-        uplink: None,
-        downlink: None,
-        ports: Vec::new(),
-        volume: None,
-        program: Program::Role(Role::Server(Server {
-            port: 80,
-            service: Service {
-                time: Duration::ZERO,
-                distribution: Default::default(),
-                workers: 1,
-                queue: 1,
-            },
-            data: Data::Memory,
-            files: Vec::new(),
-        })),
-    };
-    Lab {
-        format: FORMAT,
-        name: Name::new("t").unwrap(),
-        seed: 7,
-        networks: vec![Network::implicit(Links {
-            default: LinkProperties::default(),
-            others: Vec::new(),
-        })],
-        nodes: (0..count).map(node).collect(),
-        groups: BTreeMap::new(),
-        sampling: crate::lab::SAMPLING,
-        traces: Vec::new(),
-        checks: Vec::new(),
-        scenario,
-    }
-}
-
-pub(super) fn fault(
-    name: &str,
-    kind: &str,
-    at: u64,
-    lasts: Option<u64>,
-    effects: Vec<Effect>,
-) -> ScheduledFault {
-    ScheduledFault {
-        name: Name::new(name).unwrap(),
-        occurrence: 1,
-        kind: kind.into(),
-        target: "n-1".into(),
-        at: Duration::from_secs(at),
-        since: None,
-        lasts: lasts.map(Duration::from_secs),
-        effects,
-    }
-}
-
-pub(super) fn on(node: u32, effect: NodeEffect) -> Effect {
-    Effect::Node {
-        node: NodeIndex(node),
-        effect,
-    }
-}
-
-pub(super) fn machine_kill(name: &str, at: u64, lasts: u64) -> ScheduledFault {
-    let silence = Effect::Links {
-        pairs: Pairs::Touching(vec![NodeIndex(0)]),
-        effect: LinkEffect::Down,
-    };
-    let kill = on(
-        0,
-        NodeEffect::Kill {
-            kernel_answers: false,
-        },
-    );
-    fault(name, "kill", at, Some(lasts), vec![silence, kill])
-}
-
-pub(super) fn scenario(faults: Vec<ScheduledFault>) -> Option<Scenario> {
-    Some(Scenario {
-        warmup: Duration::from_secs(1),
-        duration: Duration::from_secs(10),
-        quiet: Duration::ZERO,
-        conditions: Vec::new(),
-        faults,
-    })
-}
 
 /// What the world does at a later time.
 pub(super) enum Later {
@@ -176,7 +72,7 @@ pub(super) struct World {
     /// What programs were told to do wrong, by connection.
     pub told: BTreeMap<u64, Vec<Misbehaviour>>,
     /// How volumes that have a size are, and whether files on them are open for writing.
-    pub conditions: BTreeMap<NodeIndex, Condition>,
+    pub conditions: BTreeMap<NodeIndex, VolumeState>,
     pub open_files: bool,
     /// Whether everything seems to stand still.
     pub frozen: bool,
@@ -474,95 +370,6 @@ impl World {
             | Action::TellMetrics { .. }
             | Action::CloseRun { .. } => {}
         }
-    }
-
-    fn node(&self, node: NodeIndex) -> NodeSight {
-        let (status, netns) = (self.status[node.at()], self.netns[node.at()]);
-        let process = Process {
-            pid: netns as i32,
-            began: netns,
-        };
-        NodeSight {
-            process: (status != "exited").then_some(process),
-            frozen: Some(status == "paused" || self.frozen),
-            limits: {
-                let limits = self.limits[node.at()];
-                let cpu = limits
-                    .cpu
-                    .map_or("max".into(), |cpu| (cpu.0 * 100).to_string());
-                let memory = limits
-                    .memory
-                    .map_or("max".into(), |size| size.0.to_string());
-                vec![("cpu.max", format!("{cpu} 100000")), ("memory.max", memory)]
-            },
-            volume: self.conditions.get(&node).map(|condition| VolumeSight {
-                free: if condition.full { 0 } else { 4096 },
-                size: 65536,
-                read_only: condition.read_only,
-            }),
-            ..NodeSight::default()
-        }
-    }
-
-    fn unusual(&self) -> impl Iterator<Item = (NodeIndex, ResolverManner)> + '_ {
-        let all = self.manners.iter().map(|(node, manner)| (*node, *manner));
-        all.filter(|(_, manner)| *manner != ResolverManner::default())
-    }
-
-    /// All answers are corrupt, or none is.
-    fn answer(&self, (node, questions): &(NodeIndex, Questions)) -> (NodeIndex, Replies) {
-        let asked = questions.tries;
-        let wrong = self.conn[node.at()].and_then(|conn| self.told.get(&conn));
-        let corrupt = match wrong {
-            Some(wrong) if !wrong.is_empty() => asked,
-            _ => 0,
-        };
-        let replies = Replies {
-            asked,
-            corrupt,
-            right: asked - corrupt,
-            ..Replies::default()
-        };
-        (*node, replies)
-    }
-
-    fn look(&mut self, look: Look) {
-        let link = |place: &Place| {
-            let told = self.links.get(place);
-            let declared = self.core.lab.networks[place.0.at()]
-                .links
-                .get(place.1, place.2);
-            let down = told.is_some_and(|link| link.down);
-            LinkWitness {
-                place: *place,
-                properties: told.map_or(*declared, |link| link.properties),
-                down,
-                packets: 0,
-                dropped: Dropped::default(),
-                delays: DelaySnapshot::default(),
-                would_arrive: if down { 0 } else { TRIED },
-            }
-        };
-        let sight = Sight {
-            fault: look.fault,
-            moment: look.moment,
-            nodes: look.nodes.iter().map(|node| self.node(*node)).collect(),
-            of: look.nodes.clone(),
-            links: look.links.iter().map(link).collect(),
-            manners: self.unusual().collect(),
-            replies: look.questions.iter().map(|q| self.answer(q)).collect(),
-        };
-        self.core.handle(self.now, Input::Looked(sight));
-    }
-
-    fn stand(&mut self) {
-        let nodes = self.core.state.indices();
-        let stand = Stand {
-            nodes: nodes.map(|node| self.node(node)).collect(),
-            manners: self.unusual().collect(),
-            ..Stand::default()
-        };
-        self.core.handle(self.now, Input::Stood(stand));
     }
 
     pub fn see(&mut self, ms: u64, node: NodeIndex) {

@@ -7,7 +7,6 @@ use crate::lab::{self, Lab, Loaded, Program};
 use crate::spec::{Diagnostics, Files, LoadOptions, MAX_BYTES, Source};
 use crate::timeline::Recorded;
 use clap::Args;
-use netlab_protocol::role::Role;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
@@ -178,12 +177,9 @@ pub fn resolve_text(
 
 fn record_requests(lab: &mut Lab) {
     for node in &mut lab.nodes {
-        let load = match &mut node.program {
-            Program::Role(Role::Client(client)) => Some(&mut client.load),
-            Program::Role(Role::Peer(peer)) => peer.load.as_mut(),
-            Program::Role(Role::Server(_)) | Program::Image(_) | Program::Host => None,
-        };
-        if let Some(load) = load {
+        if let Program::Role(role) = &mut node.program
+            && let Some(load) = role.load_mut()
+        {
             load.record = true;
         }
     }

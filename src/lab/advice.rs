@@ -33,9 +33,8 @@ struct Offer {
 
 fn load_of(node: &Node) -> Option<&Load> {
     match &node.program {
-        Program::Role(Role::Client(client)) => Some(&client.load),
-        Program::Role(Role::Peer(peer)) => peer.load.as_ref(),
-        Program::Role(Role::Server(_)) | Program::Image(_) | Program::Host => None,
+        Program::Role(role) => role.load(),
+        Program::Image(_) | Program::Host => None,
     }
 }
 

@@ -162,7 +162,8 @@ pub fn mount_data(spec: &mut ContainerSpec, volume: &str) {
     }
 }
 
-/// A node's container; where its data lies on a volume of the agent, [`mount_data`] says which. `gate` is the name of the agent's volume at [`AGENT_GATE`].
+/// A node's container; where its data lies on a volume of the agent, [`mount_data`] says which. `gate` is
+/// the name of the agent's volume at [`AGENT_GATE`].
 ///
 /// # Errors
 /// [`PlanError::NoImage`], [`PlanError::NothingToRun`], [`PlanError::NoContainer`].

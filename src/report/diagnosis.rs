@@ -3,7 +3,6 @@
 use super::quantity::instant;
 use super::summary::Summary;
 use crate::check::{CheckResult, Judgement};
-use crate::id::occurrence_label;
 use crate::record::Run;
 use crate::record::event::{Event, What};
 use serde::Serialize;
@@ -51,14 +50,9 @@ impl Diagnosis {
             .filter(|check| check.verdict != Judgement::Pass);
         let looked = failed.clone().find_map(looked_at);
         let wrong = went_wrong(&record.events).or(looked).unwrap_or(summary.end);
-        let all = summary.faults.iter().flat_map(|fault| {
-            let occurrences = fault.occurrences.iter();
-            occurrences.map(|once| {
-                let times = &once.times;
-                (occurrence_label(&fault.name, times.occurrence), times)
-            })
-        });
-        let begun = all.filter(|(_, times)| times.requested <= wrong);
+        let begun = summary
+            .occurrences()
+            .filter(|(_, times)| times.requested <= wrong);
         let fault = begun.max_by_key(|(_, times)| times.requested);
         let mut texts: Vec<&str> = Vec::new();
         texts.extend(record.events.iter().filter_map(about));

@@ -129,6 +129,14 @@ pub struct WindowSummary {
 }
 
 impl Summary {
+    /// Every occurrence of every fault, with its label.
+    pub fn occurrences(&self) -> impl Iterator<Item = (String, &FaultTimes)> {
+        self.faults.iter().flat_map(|fault| {
+            let times = fault.occurrences.iter().map(|once| &once.times);
+            times.map(|times| (occurrence_label(&fault.name, times.occurrence), times))
+        })
+    }
+
     /// The summary of a record.
     pub fn new(record: &Run) -> Summary {
         let view = view::view(record);

@@ -12,7 +12,7 @@ mod file;
 pub use file::{FORMAT, Misfit, Recorded};
 
 use crate::id::Name;
-use crate::lab::{Scenario, ScheduledFault};
+use crate::lab::{Condition, Scenario, ScheduledFault};
 use crate::units::duration;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -68,6 +68,15 @@ impl Moment {
             Some(Moment::Waiting | Moment::Missed) | None => None,
         }
     }
+}
+
+/// The conditions that have told nothing yet, by their places. `moments` are those of all.
+pub fn waiting<'s>(
+    scenario: &'s Scenario,
+    moments: &'s [Moment],
+) -> impl Iterator<Item = (usize, &'s Condition)> {
+    let all = scenario.conditions.iter().zip(moments).enumerate();
+    all.filter_map(|(at, (one, moment))| (*moment == Moment::Waiting).then_some((at, one)))
 }
 
 /// The whole timeline of a scenario.

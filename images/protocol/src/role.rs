@@ -32,6 +32,24 @@ impl Role {
             Role::Peer(_) => "peer",
         }
     }
+
+    /// What it asks of others; none: nothing.
+    pub fn load(&self) -> Option<&Load> {
+        match self {
+            Role::Server(_) => None,
+            Role::Client(client) => Some(&client.load),
+            Role::Peer(peer) => peer.load.as_ref(),
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn load_mut(&mut self) -> Option<&mut Load> {
+        match self {
+            Role::Server(_) => None,
+            Role::Client(client) => Some(&mut client.load),
+            Role::Peer(peer) => peer.load.as_mut(),
+        }
+    }
 }
 
 /// How times spread around their mean.

@@ -4,7 +4,7 @@
 //! core's care.
 
 use super::{Driver, Input, sys, volume};
-use crate::agent::volumes::Condition;
+use crate::agent::volumes::VolumeState;
 use crate::agent::wipes::Emptied;
 use crate::engine::Engine;
 use crate::id::NodeIndex;
@@ -20,21 +20,19 @@ impl<E: Engine + 'static> Driver<E> {
         let path = format!("/proc/{pid}/root{DATA}");
         let keeps = self.sabotage.keeps();
         let place = &self.core.lab.nodes[node.at()];
-        if place.volume.is_some()
-            && let Err(error) = volume::set(&volume::folder(place), Condition::default())
-        {
-            let result = Err(error.to_string());
-            let input = Input::Emptied { node, result };
-            return self.core.handle(sys::now(), input);
-        }
-        let result = match volume {
-            true => empty(Path::new(&path), keeps).map_err(|error| error.to_string()),
+        let writable = match place.volume {
+            Some(_) => volume::set(&volume::folder(place), VolumeState::default()),
+            None => Ok(()),
+        };
+        let emptied = writable.and_then(|()| match volume {
+            true => empty(Path::new(&path), keeps),
             false => Ok(Emptied {
                 volume: false,
                 had: 0,
                 left: 0,
             }),
-        };
+        });
+        let result = emptied.map_err(|error| error.to_string());
         self.core
             .handle(sys::now(), Input::Emptied { node, result });
     }

@@ -94,8 +94,11 @@ impl<E: Engine + 'static> Driver<E> {
         let (inbox, epoch) = (self.sender.clone(), self.moves.epoch());
         spawn_blocking(move || {
             samples.extend(fabric_lag(&fabric, &lag));
-            let publisher = publisher.lock().unwrap_or_else(PoisonError::into_inner);
-            let dropped = publisher.flows_dropped();
+            // Held for this alone: ports may be opened while containers are measured.
+            let dropped = {
+                let publisher = publisher.lock().unwrap_or_else(PoisonError::into_inner);
+                publisher.flows_dropped()
+            };
             samples.extend(dropped.map(|all| sample("udp_flows_dropped_total", all as f64)));
             let nodes = pids.into_iter().map(|(node, pid)| (node, usage(pid)));
             let measured = Measured {

@@ -6,7 +6,7 @@
 
 use super::{Driver, Input, Message};
 use crate::agent::process::VolumeSight;
-use crate::agent::volumes::Condition;
+use crate::agent::volumes::VolumeState;
 use crate::engine::Engine;
 use crate::id::NodeIndex;
 use crate::lab::Node;
@@ -34,7 +34,7 @@ pub(super) fn folder(node: &Node) -> PathBuf {
 }
 
 impl<E: Engine + 'static> Driver<E> {
-    pub(super) fn set_volume(&mut self, node: NodeIndex, serial: u64, condition: Condition) {
+    pub(super) fn set_volume(&mut self, node: NodeIndex, serial: u64, condition: VolumeState) {
         let spared = self.sabotage.spares_volumes();
         let folder = folder(&self.core.lab.nodes[node.at()]);
         let (inbox, epoch) = (self.sender.clone(), self.moves.epoch());
@@ -65,7 +65,7 @@ pub(super) fn see(folder: &Path) -> io::Result<VolumeSight> {
 }
 
 /// Makes the volume that is mounted there so.
-pub(super) fn set(folder: &Path, condition: Condition) -> io::Result<()> {
+pub(super) fn set(folder: &Path, condition: VolumeState) -> io::Result<()> {
     let ballast = folder.join(BALLAST);
     let seen = see(folder)?;
     let writes = match condition.full {

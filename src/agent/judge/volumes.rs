@@ -6,7 +6,7 @@
 use super::{Court, Finding};
 use crate::agent::process::VolumeSight;
 use crate::agent::prove::Seen;
-use crate::agent::volumes::Condition;
+use crate::agent::volumes::VolumeState;
 use crate::id::NodeIndex;
 use crate::units::ByteSize;
 
@@ -49,7 +49,7 @@ impl Court<'_> {
     fn volume(
         &self,
         node: NodeIndex,
-        part: impl Fn(Condition) -> bool,
+        part: impl Fn(VolumeState) -> bool,
         is_so: impl Fn(VolumeSight) -> Result<(), String>,
     ) -> Result<bool, String> {
         let mut visible = false;
@@ -66,7 +66,7 @@ impl Court<'_> {
         Ok(visible)
     }
 
-    fn conditions(&self, seen: &Seen, node: NodeIndex) -> Option<(Condition, Condition)> {
+    fn conditions(&self, seen: &Seen, node: NodeIndex) -> Option<(VolumeState, VolumeState)> {
         let at = self.case.nodes.iter().position(|other| *other == node)?;
         seen.volumes.get(at).copied()
     }

@@ -9,7 +9,7 @@ use crate::plan::{Action, Plan};
 use crate::record::event::{Event, What};
 use crate::record::stream::{NodeState, Progress as Second, Status};
 use crate::report::Palette;
-use crate::timeline::{Moment, Step, Timeline};
+use crate::timeline::{self, Moment, Step, Timeline};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -233,10 +233,9 @@ impl View {
 
     /// Names of the faults whose conditions are waited for.
     fn waiting(&self) -> String {
-        let conditions = self.scenario.iter().flat_map(|s| &s.conditions);
-        let all = conditions.zip(&self.moments);
-        let waiting = all.filter(|(_, moment)| **moment == Moment::Waiting);
-        let names: Vec<&str> = waiting.map(|(one, _)| one.when.name.as_str()).collect();
+        let scenario = self.scenario.iter();
+        let waiting = scenario.flat_map(|s| timeline::waiting(s, &self.moments));
+        let names: Vec<&str> = waiting.map(|(_, one)| one.when.name.as_str()).collect();
         names.join(", ")
     }
 

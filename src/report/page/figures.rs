@@ -4,7 +4,6 @@
 use super::axis::Axis;
 use super::chart::{Band, COLOURS, Figure, Mark, Panel, Shape};
 use super::series::{Bin, RoleSeries};
-use crate::id::occurrence_label;
 use crate::report::quantity;
 use crate::report::summary::Summary;
 use crate::report::window::Frame;
@@ -51,14 +50,7 @@ pub(super) fn bands(frame: &Frame, summary: &Summary) -> Vec<Band> {
             class: "blind",
         });
     }
-    let occurrences = summary.faults.iter().flat_map(|fault| {
-        let all = fault.occurrences.iter();
-        all.map(|once| {
-            let times = &once.times;
-            (occurrence_label(&fault.name, times.occurrence), times)
-        })
-    });
-    for (name, fault) in occurrences {
+    for (name, fault) in summary.occurrences() {
         let heal = fault.heal_started.unwrap_or(frame.end);
         bands.push(Band {
             name,
