@@ -16,6 +16,7 @@ use crate::lab::Scenario;
 use crate::record::event::{Event, Verdict, What};
 use crate::timeline::{Entry, Moment, Step};
 use netlab_protocol::control::ToNode;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// From the request to play to go: every node has heard of it by then.
@@ -325,6 +326,7 @@ impl Core {
                     target: scheduled.target.clone(),
                     due: self.on_run_clock(due),
                     requested: self.on_run_clock(requested),
+                    held: self.held_up(fault),
                 };
                 self.event(at, what);
                 self.tell_injected(fault, at.saturating_sub(requested));
@@ -351,6 +353,17 @@ impl Core {
                 self.disown();
             }
         }
+    }
+
+    /// The nodes whose own programs an occurrence holds up.
+    fn held_up(&self, fault: usize) -> Vec<String> {
+        let effects = self.faults.node_effects(fault);
+        let held: BTreeSet<_> = effects
+            .filter(|(_, effect)| effect.holds_up())
+            .map(|(node, _)| node)
+            .collect();
+        let name = |node: NodeIndex| self.lab.nodes[node.at()].name.to_string();
+        held.into_iter().map(name).collect()
     }
 
     /// Lets go of nodes that no fault touches any more: what did not come back stays away.

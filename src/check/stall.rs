@@ -4,10 +4,12 @@
 //! kernel tells what share of the processors' time the hypervisor gave to others and what share was
 //! idle. What is later than [`LATE`] was the host's doing, not the lab's; a check is inconclusive when
 //! the time that was so lost could have turned it over. Processors that are merely all at work delay
-//! nothing as long as timers are in time: that is said, and turns nothing over.
+//! nothing as long as timers are in time: that is said, and turns nothing over. So are a node's own timers
+//! while a fault pauses or throttles it: that it is late is what was asked for.
 
 use super::scope::Scope;
 use super::view::View;
+use super::window::FaultTimes;
 use crate::metrics::SampleRow;
 use std::collections::BTreeMap;
 
@@ -57,6 +59,9 @@ impl Stall {
             if row.metric == "host_cpu_idle_ratio" && row.value < BUSY {
                 busy += since;
             }
+            if held_up(scope.view, row, since) {
+                continue;
+            }
             if let Some(lost) = lost(row, since) {
                 let second = stalled.entry(row.t.div_euclid(SECOND)).or_default();
                 let who = (row.node.map(|node| node.0), row.metric.as_str());
@@ -96,6 +101,19 @@ fn interval(before: &mut Option<(i64, f64)>, row: &SampleRow) -> f64 {
     };
     *before = Some((row.t, since));
     since
+}
+
+/// Whether a fault held the programs of the node up that tells it: then it is late by the fault's doing,
+/// and no witness of the host's.
+fn held_up(view: &View<'_>, row: &SampleRow, since: f64) -> bool {
+    let Some(node) = row.node.and_then(|node| view.lab.nodes.get(node.at())) else {
+        return false;
+    };
+    let from = row.t - (since * 1e9) as i64;
+    let in_force =
+        |fault: &FaultTimes| from < fault.healed.unwrap_or(i64::MAX) && row.t > fault.requested;
+    let mut holding = view.faults.iter().filter(|fault| in_force(fault));
+    holding.any(|fault| fault.held.iter().any(|held| held == node.name.as_str()))
 }
 
 /// Seconds that a value says were lost, of the `since` that it is about.

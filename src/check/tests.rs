@@ -47,6 +47,7 @@ fn loss() -> FaultTimes {
         heal_due: Some(12 * S),
         heal_started: Some(12 * S),
         healed: Some(13 * S),
+        held: Vec::new(),
     }
 }
 
@@ -460,6 +461,29 @@ fn a_host_that_stood_still_makes_inconclusive_what_it_can_have_turned_over() {
         .how
         .clone();
     assert!(said.contains("the host stood still for 2.0 s"), "{said}");
+}
+
+/// A node that a fault pauses or throttles is late by that fault's doing, and says nothing of the host.
+#[test]
+fn who_is_held_up_by_a_fault_is_no_witness_of_the_host_s_stalls() {
+    let lab = lab(&[("it", "success() > 1%")]);
+    let told = |held: &str, second: i64| {
+        let mut pause = loss();
+        pause.held = vec![held.into()];
+        let samples = [sample(second * S, 0, "timer_lag_seconds", 2.0)];
+        host_said(&View {
+            faults: vec![pause],
+            samples: &samples,
+            ..empty(&lab)
+        })
+    };
+    let name = lab.nodes[0].name.to_string();
+    assert_eq!(told(&name, 9), None);
+    // The first report after the heal at 13 s is about the time before it.
+    assert_eq!(told(&name, 13), None);
+    assert!(told(&name, 15).is_some());
+    assert!(told(&name, 6).is_some());
+    assert!(told(lab.nodes[1].name.as_str(), 9).is_some());
 }
 
 /// What the machine itself tells counts as well: lateness, stolen time; no idle time is only said.

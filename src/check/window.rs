@@ -89,6 +89,9 @@ pub struct FaultTimes {
     pub heal_started: Option<i64>,
     /// When it had healed.
     pub healed: Option<i64>,
+    /// The nodes whose own programs it holds up: that their timers are late is its doing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<String>,
 }
 
 /// The frame of a run, on its clock.

@@ -284,3 +284,10 @@ pub enum NodeEffect {
     /// Who is killed for its memory stays dead until the heal, which starts it again.
     Throttle(Limits),
 }
+
+impl NodeEffect {
+    /// Whether the programs of the node run on, but late: their own timers tell nothing about the host.
+    pub fn holds_up(&self) -> bool {
+        matches!(self, NodeEffect::Pause | NodeEffect::Throttle(_))
+    }
+}

@@ -91,6 +91,9 @@ pub enum What {
         due: i64,
         /// When its first effect was asked for.
         requested: i64,
+        /// The nodes whose own programs it holds up: that their timers are late is its doing.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        held: Vec<String>,
     },
     /// Healing of a fault was started: `during` ends here.
     HealStarted {

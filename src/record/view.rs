@@ -93,6 +93,7 @@ pub fn faults(events: &[Event]) -> Vec<FaultTimes> {
                 target,
                 due,
                 requested,
+                held,
             } => faults.push(FaultTimes {
                 name: fault.clone(),
                 occurrence: *occurrence,
@@ -104,6 +105,7 @@ pub fn faults(events: &[Event]) -> Vec<FaultTimes> {
                 heal_due: None,
                 heal_started: None,
                 healed: None,
+                held: held.clone(),
             }),
             What::HealStarted {
                 fault,

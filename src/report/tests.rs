@@ -112,6 +112,7 @@ fn began(t: i64, fault: &str, kind: &str, target: &str, due: i64) -> Event {
             target: target.into(),
             due,
             requested: due + MS,
+            held: Vec::new(),
         },
     )
 }

@@ -80,6 +80,7 @@ fn a_lost_server() {
         target: "server".into(),
         due: 15 * S,
         requested: 15 * S,
+        held: Vec::new(),
     };
     let told = view.event(&event(15 * S + S / 25, began)).unwrap();
     assert_eq!(
