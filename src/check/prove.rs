@@ -40,27 +40,46 @@ pub fn variations(lab: &Lab) -> Vec<(Variation, Lab)> {
     }
     let mut found = Vec::new();
     for name in names {
-        let (mut without, mut forever) = (lab.clone(), lab.clone());
-        of(&mut without, &name).for_each(|fault| fault.effects.clear());
-        found.push((Variation::LeftOut(name.clone()), without));
-        if of(&mut forever, &name)
-            .filter_map(|fault| fault.lasts.take())
-            .count()
-            > 0
-        {
+        found.push((Variation::LeftOut(name.clone()), without(&lab, &name)));
+        if let Some(forever) = forever(&lab, &name) {
             found.push((Variation::NeverHealed(name), forever));
         }
     }
     found
 }
 
-/// Every occurrence of a fault.
-fn of<'l>(lab: &'l mut Lab, name: &'l Name) -> impl Iterator<Item = &'l mut ScheduledFault> {
-    let faults = lab
-        .scenario
-        .iter_mut()
-        .flat_map(|scenario| &mut scenario.faults);
-    faults.filter(move |fault| fault.name == *name)
+/// The lab in which a fault does nothing.
+fn without(lab: &Lab, name: &Name) -> Lab {
+    let mut lab = lab.clone();
+    let scenario = lab.scenario.iter_mut();
+    let faults = scenario.flat_map(|scenario| &mut scenario.faults);
+    faults
+        .filter(|fault| fault.name == *name)
+        .for_each(|fault| fault.effects.clear());
+    lab
+}
+
+/// The lab in which a fault lasts until the end, through the quiet period as well; none: it does so
+/// anyway, or there is nothing to heal. All others heal when they did.
+fn forever(lab: &Lab, name: &Name) -> Option<Lab> {
+    let mut lab = lab.clone();
+    let scenario = lab.scenario.as_mut()?;
+    let healed_by = scenario.healed_by();
+    let is_quiet = !std::mem::take(&mut scenario.quiet).is_zero();
+    let mut is_longer = false;
+    for fault in scenario.faults.iter_mut().filter(|fault| lasts(fault)) {
+        if fault.name == *name {
+            is_longer |= fault.lasts.take().is_some() || is_quiet;
+        } else if fault.since.is_none() {
+            let rest = healed_by.saturating_sub(fault.at);
+            fault.lasts.get_or_insert(rest);
+        }
+    }
+    is_longer.then_some(lab)
+}
+
+fn lasts(fault: &ScheduledFault) -> bool {
+    crate::fault::kind(&fault.kind).is_some_and(|kind| kind.lasts)
 }
 
 /// What a check said in the run of the file and in its variations.
@@ -106,7 +125,8 @@ mod tests {
     use crate::spec::{LoadOptions, Source};
 
     fn lab() -> Lab {
-        let text = "name: t
+        lab_of(
+            "name: t
 nodes: { server: { role: server } }
 scenario:
   duration: 20s
@@ -114,7 +134,11 @@ scenario:
     loss: { at: 5s, for: 5s, kill: server }
     blink: { at: 15s, restart: server }
 checks: { it: { expect: crashes() == 0, abort: true } }
-";
+",
+        )
+    }
+
+    fn lab_of(text: &str) -> Lab {
         let source = Source {
             name: "t".into(),
             text: text.into(),
@@ -141,6 +165,34 @@ checks: { it: { expect: crashes() == 0, abort: true } }
         // A machine is silenced and killed.
         assert_eq!((effects(1, 0), effects(2, 1)), ((2, false), (0, false)));
         assert!(all.iter().all(|(_, lab)| !lab.checks[0].abort));
+    }
+
+    /// A check of the quiet period would otherwise say the same, whatever the faults do.
+    #[test]
+    fn what_is_never_healed_lasts_through_the_quiet_period_and_others_heal_before() {
+        let lab = lab_of(
+            "name: t
+nodes: { server: { role: server }, other: { role: server } }
+scenario:
+  duration: 20s
+  quiet: 4s
+  faults:
+    loss: { at: 5s, kill: server }
+    hang: { at: 10s, pause: other }
+checks: { it: crashes() == 0 }
+",
+        );
+        let all = variations(&lab);
+        let (variation, forever) = &all[1];
+        assert_eq!(variation.to_string(), "when loss is never healed");
+        let scenario = forever.scenario.as_ref().unwrap();
+        assert_eq!(scenario.healed_by(), scenario.duration);
+        let lasts = |name: &str| {
+            let mut faults = scenario.faults.iter();
+            faults.find(|fault| fault.name.as_str() == name)?.lasts
+        };
+        assert_eq!(lasts("loss"), None);
+        assert_eq!(lasts("hang").map(|lasts| lasts.as_secs()), Some(6));
     }
 
     #[test]
