@@ -125,13 +125,25 @@ impl Core {
             return;
         };
         let late = |at| moment.saturating_add(at) >= healed_by;
-        for name in self.first_following(condition, late) {
-            let by = time(healed_by);
-            self.never_began(
-                now,
-                name,
-                format!("it would have after {by}, when all heals"),
-            );
+        let mut left_out: BTreeMap<String, (u32, u32)> = BTreeMap::new();
+        for place in self.following(condition) {
+            let fault = self.faults.get(place);
+            let (all, without) = left_out.entry(fault.name.to_string()).or_default();
+            *all += 1;
+            *without += u32::from(late(fault.at));
+        }
+        let by = time(healed_by);
+        for (name, (all, without)) in left_out {
+            if without == all {
+                let why = format!("it would have after {by}, when all heals");
+                self.never_began(now, name, why);
+            } else if without > 0 {
+                let text = format!(
+                    "fault {name} happens {} times of {all}: by {by} all heals",
+                    all - without
+                );
+                self.note(now, None, text);
+            }
         }
     }
 

@@ -16,6 +16,11 @@ const SECOND: i64 = 1_000_000_000;
 /// A machine that is lost for 2 s when a node has crashed within the last 2 s, and a pause that follows
 /// a second after its heal. The scenario takes 20 s after 1 s of warm-up.
 fn waiting_world(within: u64) -> World {
+    waiting_world_of(within, 1)
+}
+
+/// The same with so many pauses, three seconds apart.
+fn waiting_world_of(within: u64, pauses: u32) -> World {
     let loss = ScheduledFault {
         since: Some(0),
         ..machine_kill("loss", 0, 2)
@@ -29,7 +34,13 @@ fn waiting_world(within: u64) -> World {
         effects: vec![on(0, NodeEffect::Pause)],
         ..loss.clone()
     };
-    let mut played = scenario(vec![loss, pause]).unwrap();
+    let again = (2..=pauses).map(|occurrence| ScheduledFault {
+        occurrence,
+        at: Duration::from_secs(3 * u64::from(occurrence)),
+        ..pause.clone()
+    });
+    let faults = [loss, pause.clone()].into_iter().chain(again);
+    let mut played = scenario(faults.collect()).unwrap();
     played.duration = Duration::from_secs(20);
     played.conditions = vec![Condition {
         when: Check {
@@ -128,6 +139,25 @@ fn the_end_is_the_last_deadline_and_what_has_no_room_is_told() {
     let (verdict, reasons) = world.verdict().unwrap();
     assert_eq!(verdict, Verdict::Inconclusive);
     assert!(reasons[0].contains("`loss` never began"), "{reasons:?}");
+}
+
+/// Of what follows over and over as many as there is room for happen, and the record says how many that is.
+#[test]
+fn occurrences_without_room_are_told() {
+    let mut world = waiting_world_of(20, 3);
+    world.run_for(12.0);
+    world.die(NodeIndex(1));
+    world.run_for(14.0);
+    let notes = world.events.iter().filter_map(|event| match &event.what {
+        What::Note { text, .. } => Some(text.as_str()),
+        _ => None,
+    });
+    let notes: Vec<_> = notes.filter(|text| text.contains("pause")).collect();
+    assert_eq!(
+        notes,
+        ["fault pause happens 2 times of 3: by 20s all heals"]
+    );
+    assert_eq!(begun(&world).len(), 3, "{:?}", begun(&world));
 }
 
 #[test]

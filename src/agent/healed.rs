@@ -8,7 +8,7 @@ use super::compare::changed;
 use super::core::Core;
 use super::desire::Desired;
 use super::process::{NodeSight, Process};
-use super::prove::{Case, Moment, Seen};
+use super::prove::{Case, Moment, Seen, labels};
 use super::volumes::VolumeState;
 use crate::fabric::{Place, TRIED};
 use crate::fault::{Effect, Proof};
@@ -315,7 +315,7 @@ impl Core {
             Some(Ok(Healed::Hidden)) if is_proven => What::HealMasked {
                 fault,
                 occurrence,
-                by: case.holders.iter().cloned().collect(),
+                by: labels(&case.holders),
             },
             // What had no effect, or was over at once, leaves nothing to be seen.
             _ => return,

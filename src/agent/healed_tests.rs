@@ -66,7 +66,7 @@ fn a_link_is_what_the_other_faults_make_of_it() {
 fn what_others_hold_is_hidden() {
     let down = folded(2, true);
     let mut story = cut(down, down);
-    story.case.holders = BTreeSet::from(["loss".to_owned()]);
+    story.case.holders = BTreeSet::from([("loss".to_owned(), 1)]);
     let hidden = Some(Ok(Healed::Hidden));
     assert_eq!(judged(&story, links(LinkEffect::Down)), hidden);
 }

@@ -229,7 +229,7 @@ fn a_cut_of_a_link_that_is_down_is_masked() {
     let mut story = Story::new()
         .link(Moment::Begun, witness(down, 5, 3), down, down)
         .link(Moment::Ending, witness(down, 5, 9), down, down);
-    story.case.others = BTreeSet::from(["loss".to_owned()]);
+    story.case.others = BTreeSet::from([("loss".to_owned(), 1)]);
     let judged = story.judged(links(LinkEffect::Down)).unwrap();
     assert_eq!(judged.seen, "6 packets tried, 0 passed");
     assert!(judged.masked);
@@ -313,7 +313,7 @@ fn freezing_the_dead_is_masked() {
         .at(Moment::Begun, NodeSight::default(), dead)
         .at(Moment::Ending, NodeSight::default(), dead)
         .at(Moment::After, NodeSight::default(), dead);
-    story.case.others = BTreeSet::from(["loss".to_owned()]);
+    story.case.others = BTreeSet::from([("loss".to_owned(), 1)]);
     assert!(story.judged(node(NodeEffect::Pause)).unwrap().masked);
 }
 

@@ -15,7 +15,7 @@ use super::volumes::VolumeState;
 use super::wipes::Emptied;
 use crate::fabric::{LinkWitness, Place, ResolverManner};
 use crate::fault::{Effect, Folded, Limits, Proof};
-use crate::id::NodeIndex;
+use crate::id::{NodeIndex, occurrence_label};
 use crate::record::event::What;
 use netlab_protocol::conduct::{How, Misbehaviour};
 use std::collections::{BTreeMap, BTreeSet};
@@ -166,10 +166,10 @@ pub(super) struct Case {
     pub out_of_memory: BTreeSet<NodeIndex>,
     /// Whether another fault on the same things began or healed meanwhile.
     pub disturbed: bool,
-    /// Other faults that were in force on the same things.
-    pub others: BTreeSet<String>,
+    /// Other faults that were in force on the same things, with the number of the occurrence.
+    pub others: BTreeSet<(String, u32)>,
     /// Those of them that were after its heal.
-    pub holders: BTreeSet<String>,
+    pub holders: BTreeSet<(String, u32)>,
     /// Looks that were asked for, with what is expected, in their order.
     asked: Vec<Asked>,
 }
@@ -381,7 +381,7 @@ impl Core {
         });
         let questions: Vec<_> = questions.collect();
         let names = others().filter(beside);
-        let names: Vec<String> = names.map(|f| self.faults.label(f.fault)).collect();
+        let names: Vec<_> = names.map(|f| self.faults.id(f.fault)).collect();
         if let Some(case) = self.proofs.cases.get_mut(&fault) {
             if moment == Moment::After {
                 case.holders.extend(names.iter().cloned());
@@ -471,7 +471,7 @@ impl Core {
             Ok(Judged { seen, masked: true }) => What::FaultMasked {
                 fault,
                 occurrence,
-                by: case.others.iter().cloned().collect(),
+                by: labels(&case.others),
                 seen,
             },
             Ok(Judged { seen, .. }) => What::FaultProven {
@@ -491,6 +491,12 @@ impl Core {
         self.event(now, what);
         self.prove_healed(now, place, case, is_proven);
     }
+}
+
+/// Occurrences of faults as they are written, in their order.
+pub(super) fn labels(occurrences: &BTreeSet<(String, u32)>) -> Vec<String> {
+    let label = |(fault, occurrence): &(String, u32)| occurrence_label(fault, *occurrence);
+    occurrences.iter().map(label).collect()
 }
 
 /// What to ask a program at a moment in the life of a fault that makes it do `wrong`; `without` it, it
