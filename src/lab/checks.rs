@@ -26,10 +26,8 @@ pub(super) fn checks(roster: &Roster<'_>, reports: &mut Vec<Diagnostic>) -> Opti
         span: duration.span,
         too_late: "a check looks at times after the end of the scenario",
     });
-    let checks: Vec<_> = specs
-        .iter()
-        .map(|c| check(roster, c, end, reports))
-        .collect();
+    let check = |spec| known(roster, spec, ("a check", end), reports);
+    let checks: Vec<_> = specs.iter().map(check).collect();
     checks.into_iter().collect()
 }
 
@@ -51,7 +49,7 @@ pub(super) fn conditions(
                 too_late: "this cannot hold in time: it looks at more than there is by then",
             };
             let other = waits_for_another(when, reports);
-            let when = check(roster, when, Some(end), reports)?;
+            let when = known(roster, when, ("a condition", Some(end)), reports)?;
             other.then_some(Condition {
                 when,
                 within: end.at,
@@ -85,18 +83,18 @@ struct End {
     too_late: &'static str,
 }
 
-/// What is asked, and must be known by `end`.
-fn check(
+/// What is asked by `who`, and must be known by `end`.
+fn known(
     roster: &Roster<'_>,
     spec: &CheckSpec,
-    end: Option<End>,
+    (who, end): (&str, Option<End>),
     reports: &mut Vec<Diagnostic>,
 ) -> Option<Check> {
-    let mut complete = faults_are_there(roster, spec, reports);
+    let mut complete = faults_are_there(roster, spec, who, reports);
     complete &= end.is_none_or(|end| windows_are_there(spec, end, reports));
     let mut nodes = BTreeMap::new();
     for (text, selection) in &spec.selections {
-        match roster.select(selection, "a check", reports) {
+        match roster.select(selection, who, reports) {
             Some(found) => {
                 nodes.insert(text.clone(), found);
             }
@@ -112,7 +110,12 @@ fn check(
     })
 }
 
-fn faults_are_there(roster: &Roster<'_>, spec: &CheckSpec, reports: &mut Vec<Diagnostic>) -> bool {
+fn faults_are_there(
+    roster: &Roster<'_>,
+    spec: &CheckSpec,
+    who: &str,
+    reports: &mut Vec<Diagnostic>,
+) -> bool {
     let scenario = roster.topology.scenario.iter();
     let names = scenario.flat_map(|scenario| &scenario.fault_names);
     let names: Vec<&str> = names.map(String::as_str).collect();
@@ -127,7 +130,7 @@ fn faults_are_there(roster: &Roster<'_>, spec: &CheckSpec, reports: &mut Vec<Dia
             [] => "the scenario has no faults".to_owned(),
             _ => words::known("faults", name, names.iter().copied()),
         };
-        let message = format!("a check refers to the fault `{name}`, which is not defined");
+        let message = format!("{who} refers to the fault `{name}`, which is not defined");
         reports.push(
             Diagnostic::error("unknown-fault", message)
                 .at(fault.span, "")

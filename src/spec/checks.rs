@@ -108,6 +108,12 @@ impl Reader<'_> {
         let expect = self.text(expect, &format!("a check, `{EXAMPLE}`"))?;
         let expr = match expr::parse(&expect.value) {
             Ok(expr) => expr,
+            Err(_) if self.is_cut_off(&expect) => {
+                let message = "in `{ … }` the comma after this ends it";
+                let diagnostic = Diagnostic::error("bad-value", message).at(expect.span, "");
+                self.report(diagnostic.help("put all of it in quotes"));
+                return None;
+            }
             Err(mistakes) => {
                 let told = |mistake| self.report(self.placed(&expect, mistake));
                 mistakes.into_iter().for_each(told);
@@ -143,6 +149,13 @@ impl Reader<'_> {
             selections,
             faults,
         })
+    }
+
+    /// Whether a text ends within parentheses, at a comma, as YAML reads it between braces.
+    fn is_cut_off(&self, text: &Spanned<String>) -> bool {
+        let count = |c: char| text.value.matches(c).count();
+        let end = text.span.within(&self.source.text).end;
+        count('(') > count(')') && self.source.text[end..].trim_start().starts_with(',')
     }
 
     fn check_name(&self, key: &Spanned<String>) -> Option<Spanned<String>> {
