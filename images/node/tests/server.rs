@@ -155,11 +155,17 @@ fn a_write_that_cannot_be_kept_is_refused_and_leaves_nothing() {
     lab.connected();
     lab.configure(Role::Server(server(port, service(0, 1, 10), Data::Volume)));
     assert_eq!(http(port, "PUT", "/keys/a", "x").0, 500);
+    assert_eq!(http(port, "PUT", "/keys/b", "x").0, 500);
     assert_eq!(http(port, "GET", "/keys/a", "").0, 404);
     std::fs::remove_file(&log).unwrap();
     assert_eq!(http(port, "PUT", "/keys/a", "x").0, 201);
-    lab.until(|lab, _| !lab.problems.is_empty());
-    assert!(lab.problems[0].starts_with("a write of a could not be kept"));
+    // The first is told, and the end with the number; not each.
+    lab.until(|lab, _| lab.problems.len() >= 2);
+    let [first, last] = lab.problems.as_slice() else {
+        panic!("{:?}", lab.problems)
+    };
+    assert!(first.starts_with("a write of a could not be kept"));
+    assert_eq!(last, "writes are kept on the volume again; 2 could not be");
 }
 
 /// Told before it is configured it never answers rightly; told otherwise it does at once.

@@ -67,6 +67,8 @@ pub struct Node {
     targets: RefCell<Rc<[Target]>>,
     alarm: Alarm,
     volume: RefCell<Option<Volume>>,
+    /// Writes that could not be kept since the last that was.
+    refused: Cell<u64>,
     next_request: Cell<u64>,
     /// Where answers go.
     asked: RefCell<HashMap<u64, oneshot::Sender<Answer>>>,
@@ -103,6 +105,7 @@ impl Node {
             machine: RefCell::new(machine),
             alarm: Alarm::new()?,
             volume: RefCell::new(volume),
+            refused: Cell::new(0),
             next_request: Cell::new(0),
             asked: RefCell::default(),
             sent: RefCell::default(),
@@ -212,13 +215,27 @@ impl Node {
             Some(volume) => volume.append(record),
             None => Ok(()),
         };
-        if let Err(error) = &result {
-            let key = &record.key;
-            self.outbox.problem(format!(
-                "a write of {key} could not be kept on the volume: {error}"
-            ));
-        }
+        self.tell_refused(record, result.as_ref().err());
         result.is_ok()
+    }
+
+    /// Says the first of the writes that cannot be kept, and how many there were when one can be again.
+    fn tell_refused(&self, record: &Record, error: Option<&io::Error>) {
+        let key = &record.key;
+        match (error, self.refused.take()) {
+            (None, 0) => {}
+            (None, refused) => self.outbox.problem(format!(
+                "writes are kept on the volume again; {refused} could not be"
+            )),
+            (Some(error), refused) => {
+                self.refused.set(refused + 1);
+                if refused == 0 {
+                    self.outbox.problem(format!(
+                        "a write of {key} could not be kept on the volume: {error}; nor can what follows, until this says so"
+                    ));
+                }
+            }
+        }
     }
 
     /// Takes a request that came in to the role; the answer comes through the receiver.
