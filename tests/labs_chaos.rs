@@ -8,7 +8,7 @@ mod support;
 use serde_json::Value;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use support::{Record, Sandbox, steady};
+use support::{Record, Sandbox, held_up, steady};
 
 const PEERS: usize = 30;
 
@@ -104,12 +104,6 @@ fn comes_back_whole(seconds: u32) {
     let waited = waiting.finish_within(patience);
     let record = sandbox.record("storm");
     let reasons = &record.events.last().unwrap()["reasons"];
-    // Who had to wait for the processor cannot prove everything; it comes back whole all the same.
-    let starved = reasons.to_string().contains("no report for more than");
-    assert!(
-        waited.code == 0 || (waited.code == 3 && starved),
-        "{reasons}"
-    );
 
     let nodes = listed(&sandbox, &["ps", "storm"]);
     assert_eq!(nodes.len(), PEERS);
@@ -135,12 +129,12 @@ fn comes_back_whole(seconds: u32) {
     let other: Vec<&Value> = links.iter().filter(|link| !as_declared(link)).collect();
     assert!(other.is_empty(), "links are not as declared: {other:?}");
 
-    if waited.code == 3 {
-        eprintln!("not all was proven, the agent had to wait for the host: {reasons}");
-        sandbox.netlab(&["down", "storm"]).expect(0);
-        assert_eq!(sandbox.objects(), Vec::<String>::new());
-        return;
+    // It comes back whole whatever the host does; what is proven, and counted, takes one that is not busy.
+    let starved = reasons.to_string().contains("no report for more than");
+    if waited.code == 3 && starved {
+        held_up(&format!("nodes had to wait for a processor: {reasons}"));
     }
+    assert_eq!(waited.code, 0, "{reasons}");
     let drawn = storms(&record);
     let expected = f64::from(seconds - 6) * 40.0 / 60.0;
     assert!(drawn as f64 > 0.5 * expected, "{drawn} of about {expected}");

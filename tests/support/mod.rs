@@ -7,7 +7,7 @@ mod host;
 pub mod requests;
 
 #[allow(unused_imports, reason = "not every test measures")]
-pub use host::steady;
+pub use host::{held_up, steady};
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -4,7 +4,7 @@
 //! Owns how a stall is seen and how often a test is repeated. Must not know what is tested. The tests
 //! of both packages use this file.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -50,8 +50,19 @@ impl Watch {
     }
 }
 
-/// Runs `test`. When it fails on a host that stood still for more than 100 ms meanwhile, it is
-/// run again, three times in all; then it fails as inconclusive. On a steady host it fails at once.
+/// What a test panics with that has seen by itself that the host held it up.
+struct HeldUp;
+
+/// Gives a test up that has seen by itself that the host held it up, so that [`steady`] repeats it.
+#[allow(dead_code)] // not every test that includes this file has such a gate
+pub fn held_up(why: &str) -> ! {
+    eprintln!("inconclusive: {why}");
+    panic_any(HeldUp)
+}
+
+/// Runs `test`. When it fails on a host that stood still for more than 100 ms meanwhile, or says so by
+/// [`held_up`], it is run again, three times in all; then it fails as inconclusive. On a steady host it
+/// fails at once.
 pub fn steady(test: impl Fn()) {
     for attempt in 1..=TRIES {
         let mut watch = Watch::new();
@@ -59,7 +70,7 @@ pub fn steady(test: impl Fn()) {
         let worst = watch.end();
         match result {
             Ok(()) => return,
-            Err(panic) if worst <= STALL => resume_unwind(panic),
+            Err(panic) if worst <= STALL && !panic.is::<HeldUp>() => resume_unwind(panic),
             Err(_) => eprintln!("attempt {attempt} of {TRIES}: the host stood still for {worst:?}"),
         }
     }
