@@ -6,6 +6,8 @@
 
 #[path = "../../tests/fabric/lab.rs"]
 pub mod lab;
+#[path = "../../tests/fabric/noise.rs"]
+pub mod noise;
 
 pub mod stats;
 pub mod tcp;

@@ -21,6 +21,11 @@ const FIGURES: &[(&str, &str, fn())] = &[
     ("small", "small packets", packets::small),
     ("lag", "how late packets leave", packets::lag),
     ("fair", "a bystander beside a flood", scale::fairness),
+    (
+        "junk",
+        "a bystander beside one that writes junk",
+        scale::junk,
+    ),
     ("scale", "all pairs, 2 to 200 nodes", scale::all_pairs),
 ];
 

@@ -1,6 +1,7 @@
 //! Many nodes, and one that floods.
 
 use crate::bed::lab::{B, C, NETWORK, Namespace, config, delayed, four, lab, v4};
+use crate::bed::noise;
 use crate::bed::stats;
 use crate::bed::udp::{self, Flow, Pace};
 use crate::print;
@@ -80,6 +81,21 @@ fn beside_flood(name: &str, link: LinkProperties, goal: NodeIndex) {
         "    delay p50/p99 {} ms, alone {} ms; the flood passed {thousands}k packets",
         late(&beside),
         late(&alone)
+    );
+}
+
+/// The share of the packet rate from A to B that is left while C writes anything into its device.
+pub fn junk() {
+    let (_fabric, [a, b, c]) = lab(3, LinkProperties::default());
+    let apart = Namespace::new();
+    let _unread = apart.wire(C);
+    let shares = noise::shares([&a, &b, &c], &apart);
+    let [low, middle, high] = [0.0, 0.5, 1.0].map(|q| stats::quantile(&shares, q));
+    let value = format!("rate {middle:.2} ({low:.2} to {high:.2}) × without");
+    print(
+        "clean links, junk of a third node",
+        &value,
+        "budget ≥ 0.9 ×",
     );
 }
 

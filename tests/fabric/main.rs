@@ -12,6 +12,7 @@ mod junk;
 mod lab;
 mod mtu;
 mod networks;
+mod noise;
 mod reconfigure;
 
 use lab::*;
