@@ -14,7 +14,6 @@ use crate::record::event::What;
 use crate::timeline::Moment;
 use netlab_protocol::duration::format as time;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// What each condition that is waited for came to when it was last looked at.
 pub(super) type Seen = BTreeMap<usize, String>;
@@ -106,7 +105,7 @@ impl Core {
         let (asked, by) = (&when.expect, time(within));
         let why = format!("`{asked}` did not hold by {by}; last: {seen}");
         self.never_began(now, when.name.clone(), why);
-        for name in self.first_following(condition, |_| true) {
+        for name in self.names_following(condition) {
             if name != when.name {
                 let why = format!("it follows `{}`, which never began", when.name);
                 self.never_began(now, name, why);
@@ -155,11 +154,11 @@ impl Core {
         following.map(|(place, _)| place).collect()
     }
 
-    /// The names of those whose first occurrence is such; later ones are as many as there is room for.
-    fn first_following(&self, condition: usize, such: impl Fn(Duration) -> bool) -> Vec<String> {
+    /// Their names, each once.
+    fn names_following(&self, condition: usize) -> Vec<String> {
         let following = self.following(condition).into_iter();
         let faults = following.map(|place| self.faults.get(place));
-        let first = faults.filter(|fault| fault.occurrence == 1 && such(fault.at));
+        let first = faults.filter(|fault| fault.occurrence == 1);
         first.map(|fault| fault.name.to_string()).collect()
     }
 

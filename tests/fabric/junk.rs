@@ -37,8 +37,9 @@ fn compare() -> f64 {
     ratios[ratios.len() / 2]
 }
 
-/// Less than a tenth is the budget, which `cargo bench --bench fabric -- junk` holds it against. The bound is where a host on which others work as well does not reach
-/// it by chance, and where a node that got as many turns as it has frames would be.
+/// Less than a tenth is the budget, which `cargo bench --bench fabric -- junk` holds it against. The bound is
+/// where a host on which others work as well does not reach it by chance, and where a node that got as many
+/// turns as it has frames would be.
 #[test]
 fn junk_neither_stops_the_fabric_nor_takes_the_others_turn() {
     if !able() {
