@@ -32,6 +32,7 @@ fn every_line_is_told_and_nothing_is_left() {
             "rights",
             "memory",
             "storage",
+            "wake",
             "disk",
             "leftovers",
         ] {

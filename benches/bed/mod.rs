@@ -69,6 +69,19 @@ impl Drop for Busy {
     }
 }
 
+/// While it lives, processors that have nothing to do stay awake (Documentation/power/pm_qos_interface.rst).
+pub struct Awake(#[allow(dead_code, reason = "it is its being open that counts")] std::fs::File);
+
+impl Awake {
+    pub fn hold() -> std::io::Result<Awake> {
+        let mut file = std::fs::File::options()
+            .write(true)
+            .open("/dev/cpu_dma_latency")?;
+        std::io::Write::write_all(&mut file, &0_i32.to_ne_bytes())?;
+        Ok(Awake(file))
+    }
+}
+
 /// Gives this thread, and those it starts, nice −20 or 0, so that other work on the host stops neither sender
 /// nor receiver.
 pub fn ahead_of_others(ahead: bool) {

@@ -1,7 +1,6 @@
 //! One TCP connection that sends all it can.
 
 use super::lab::{B, Namespace, PATIENCE, v4};
-use nix::sys::socket::{setsockopt, sockopt};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
@@ -15,18 +14,24 @@ pub fn available(wanted: &[&'static str]) -> Vec<&'static str> {
 }
 
 /// Bits per second that the receiver's application reads in `time`, after `warm`.
+///
+/// The congestion control is set for the namespaces, before there is a socket: one that was made under BBR
+/// stays paced whatever is set later.
 pub fn throughput(
     [a, b]: [&Namespace; 2],
     congestion: Option<&str>,
     warm: Duration,
     time: Duration,
 ) -> f64 {
+    if let Some(name) = congestion {
+        for node in [a, b] {
+            let (path, name) = ("/proc/sys/net/ipv4/tcp_congestion_control", name.to_owned());
+            node.run(move || std::fs::write(path, name)).unwrap();
+        }
+    }
     let listener = b.run(|| TcpListener::bind(("::", 80)).unwrap());
     let target: SocketAddr = v4(B, 80);
     let mut stream = a.run(move || TcpStream::connect_timeout(&target, PATIENCE).unwrap());
-    if let Some(name) = congestion {
-        setsockopt(&stream, sockopt::TcpCongestion, &name.into()).unwrap();
-    }
     let sender = std::thread::spawn(move || {
         let block = vec![0; 1 << 17];
         while stream.write_all(&block).is_ok() {}

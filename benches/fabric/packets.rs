@@ -2,7 +2,7 @@
 
 use crate::bed::lab::{A, B, NETWORK, Namespace, delayed, lab};
 use crate::bed::udp::{self, Flow, Pace};
-use crate::bed::{Busy, stats, veth};
+use crate::bed::{Awake, Busy, stats, veth};
 use crate::print;
 use netlab::link::LinkProperties;
 use netlab::units::Ratio;
@@ -10,37 +10,52 @@ use std::time::Duration;
 
 const SILENCE: Duration = Duration::from_millis(200);
 
-/// Back to back, and after silence, when threads and processors sleep.
+/// Back to back, and after silence, when threads and processors sleep; then with processors that do not.
 pub fn round_trip() {
     let (_fabric, nodes) = lab(3, LinkProperties::default());
     let bare = veth();
     let mut port = 100;
-    for (name, pause, count) in [
-        ("back to back", Duration::ZERO, 1500),
-        ("after 4 ms of silence", Duration::from_millis(4), 150),
-    ] {
-        let mut added = Vec::new();
-        let mut all = [Vec::new(), Vec::new()];
-        for _ in 0..3 {
-            port += 1;
-            let measure = |[a, b]: [&Namespace; 2]| udp::round_trips([a, b], B, port, pause, count);
-            let turn = [
-                measure([&bare[0], &bare[1]]),
-                measure([&nodes[0], &nodes[1]]),
-            ];
-            added.push(stats::median(&turn[1]) - stats::median(&turn[0]));
-            all.iter_mut().zip(turn).for_each(|(a, t)| a.extend(t));
+    for awake in [None, Some("processors awake")] {
+        let held = awake.map(|_| Awake::hold());
+        if let Some(Err(why)) = &held {
+            return print("processors awake", &format!("not measured: {why}"), "");
         }
-        let two = |v: &[f64]| {
-            let (p50, p99) = (stats::median(v), stats::quantile(v, 0.99));
-            format!("{p50:.0} µs, p99 {p99:.0} µs")
-        };
-        print(&format!("{name}, veth pair"), &two(&all[0]), "");
-        print(&format!("{name}, fabric"), &two(&all[1]), "");
-        let [low, middle, high] = [0.0, 0.5, 1.0].map(|q| stats::quantile(&added, q));
-        let value = format!("{middle:.0} ({low:.0} to {high:.0}) µs");
-        print(&format!("{name}, added (median)"), &value, "budget ≤ 60 µs");
+        for (name, pause, count) in [
+            ("back to back", Duration::ZERO, 1500),
+            ("after 4 ms of silence", Duration::from_millis(4), 150),
+        ] {
+            let name = [Some(name), awake].into_iter().flatten();
+            let name = name.collect::<Vec<_>>().join(", ");
+            beside_bare(&name, [&bare, &nodes[..2]], &mut port, (pause, count));
+        }
     }
+}
+
+/// Round trips of both in turns.
+fn beside_bare(
+    name: &str,
+    [bare, nodes]: [&[Namespace]; 2],
+    port: &mut u16,
+    (pause, count): (Duration, usize),
+) {
+    let mut added = Vec::new();
+    let mut all = [Vec::new(), Vec::new()];
+    for _ in 0..3 {
+        *port += 1;
+        let measure = |at: &[Namespace]| udp::round_trips([&at[0], &at[1]], B, *port, pause, count);
+        let turn = [measure(bare), measure(nodes)];
+        added.push(stats::median(&turn[1]) - stats::median(&turn[0]));
+        all.iter_mut().zip(turn).for_each(|(a, t)| a.extend(t));
+    }
+    let two = |v: &[f64]| {
+        let (p50, p99) = (stats::median(v), stats::quantile(v, 0.99));
+        format!("{p50:.0} µs, p99 {p99:.0} µs")
+    };
+    print(&format!("{name}, veth pair"), &two(&all[0]), "");
+    print(&format!("{name}, fabric"), &two(&all[1]), "");
+    let [low, middle, high] = [0.0, 0.5, 1.0].map(|q| stats::quantile(&added, q));
+    let value = format!("{middle:.0} ({low:.0} to {high:.0}) µs");
+    print(&format!("{name}, added"), &value, "budget ≤ 60 µs");
 }
 
 /// Datagrams per second that arrive, a bounded number under way: none is lost.

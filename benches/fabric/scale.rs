@@ -89,14 +89,15 @@ pub fn junk() {
     let (_fabric, [a, b, c]) = lab(3, LinkProperties::default());
     let apart = Namespace::new();
     let _unread = apart.wire(C);
-    let shares = noise::shares([&a, &b, &c], &apart);
-    let [low, middle, high] = [0.0, 0.5, 1.0].map(|q| stats::quantile(&shares, q));
-    let value = format!("rate {middle:.2} ({low:.2} to {high:.2}) × without");
-    print(
-        "clean links, junk of a third node",
-        &value,
-        "budget ≥ 0.9 ×",
-    );
+    let [with, without] = noise::rates([&a, &b, &c], &apart);
+    let thousands = |rates: &[f64]| {
+        let [low, middle, high] = [0.0, 0.5, 1.0].map(|q| stats::quantile(rates, q) / 1e3);
+        format!("{middle:.0} ({low:.0} to {high:.0}) k/s")
+    };
+    print("beside junk that nobody reads", &thousands(&without), "");
+    let ratio = stats::median(&with) / stats::median(&without);
+    let budget = format!("{ratio:.2} ×, budget ≥ 0.9 ×");
+    print("beside junk of a third node", &thousands(&with), &budget);
 }
 
 /// A lab of which every node is wired.

@@ -77,6 +77,7 @@ impl Core {
             resolver_disturbed: counters.resolver_disturbed,
             resolver_dropped: counters.resolver_dropped,
             noise: counters.noise,
+            rests: counters.rests,
         }
     }
 }

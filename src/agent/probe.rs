@@ -3,7 +3,8 @@
 use crate::plan::AGENT_STATE;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
-use std::time::Duration;
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
 
 /// Facts that only a container on the engine's host can know.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,10 @@ pub struct Probe {
     pub memory: Option<u64>,
     /// Bytes free where the engine keeps volumes.
     pub disk: Option<u64>,
+    /// Median time in µs until a thread that slept runs again after it was woken; not measured where
+    /// processes are asked about.
+    #[serde(default)]
+    pub wake: Option<u64>,
     /// The processes that were asked about, in that order; those that are gone are left out.
     #[serde(default)]
     pub processes: Vec<Process>,
@@ -102,8 +107,27 @@ pub fn probe(pids: &[i32]) -> Probe {
         host_processes: std::process::id() != 1,
         memory: memory.map(|kib| kib * 1024),
         disk: free(AGENT_STATE),
+        wake: pids.is_empty().then(wake).flatten(),
         processes: pids.iter().filter_map(|pid| Process::of(*pid)).collect(),
     }
+}
+
+/// Times that a thread is woken to see how long that takes, and how long it sleeps before.
+const WAKES: usize = 21;
+const SLEEP: Duration = Duration::from_millis(3);
+
+fn wake() -> Option<u64> {
+    let (call, called) = sync_channel::<Instant>(1);
+    let sleeper =
+        std::thread::spawn(move || called.iter().map(|at| at.elapsed()).collect::<Vec<_>>());
+    for _ in 0..WAKES {
+        std::thread::sleep(SLEEP);
+        call.send(Instant::now()).ok()?;
+    }
+    drop(call);
+    let mut times = sleeper.join().ok()?;
+    times.sort();
+    times.get(WAKES / 2).map(|time| time.as_micros() as u64)
 }
 
 fn free(path: &str) -> Option<u64> {

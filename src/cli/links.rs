@@ -236,6 +236,7 @@ fn of_nodes(ports: &[PortRow], format: Format, palette: Palette) -> String {
         "DISTURBED",
         "LATE ANSWERS LOST",
         "NOISE",
+        "RESTS",
     ];
     let cells = |row: &PortRow| {
         let numbers = [
@@ -246,6 +247,7 @@ fn of_nodes(ports: &[PortRow], format: Format, palette: Palette) -> String {
             row.resolver_disturbed,
             row.resolver_dropped,
             row.noise,
+            row.rests,
         ];
         std::iter::once(row.node.clone())
             .chain(numbers.map(count))

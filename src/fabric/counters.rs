@@ -130,6 +130,9 @@ pub struct PortCounters {
     pub resolver_dropped: u64,
     /// IPv6 link-local chatter and group reports (MLD, router solicitation, IGMP): ignored.
     pub noise: u64,
+    /// How often its devices were left alone for a while (about a millisecond), because finding out that what they
+    /// held goes nowhere took too long.
+    pub rests: u64,
 }
 
 impl PortCounters {
@@ -143,6 +146,7 @@ impl PortCounters {
             resolver_disturbed: 0,
             resolver_dropped: 0,
             noise: 0,
+            rests: 0,
         }
     }
 }

@@ -22,14 +22,15 @@
 //! it is written to the receiver's: never earlier than declared, later by what [`Fabric::lag`] says.
 //! On a way of several hops the next link begins when the one before was due to end.
 //!
-//! Measured on two cores with compilers beside it (load 8 to 18; `cargo bench --bench fabric`). All of
-//! it varies with load; what is not said to be a range is a median of interleaved turns:
-//! - a clean link adds 13 to 16 µs to a veth pair's round trip of 13 to 20 µs, and after 4 ms of
-//!   silence, when caches are cold, 66 and 81 µs (turns 21 to 145) to 51 and 90 µs;
-//! - a TCP connection over a clean link has 0.5 to 1.0 of the veth pair's throughput under BBR (4 to 13 Gbit/s) and
-//!   0.4 to 0.9 under Reno (8 to 20 Gbit/s; it is what drives a veth pair to 30 and more). A super-packet of
-//!   64 KiB takes 3 to 5 µs to read and 7 to 11 µs to write, of which most is the receiver's TCP; the
-//!   thread sleeps half of the time, so what limits is the way from one sleeping thread to the next;
+//! Measured on two virtual cores (`cargo bench --bench fabric`; medians of interleaved turns, ranges of
+//! runs). All of it varies with the host and its load:
+//! - a clean link adds 0 to 60 µs to a veth pair's round trip of 6 to 50 µs, and after 4 ms of silence 80 to 200 µs: processors that
+//!   sleep have to wake for the fabric, for the receiver and for the sender. While they are kept awake
+//!   (`/dev/cpu_dma_latency`) it is 6 to 8 and 25 to 46 µs, and with all of it on one processor 9 to 12 and 32 to 36;
+//! - a TCP connection over a clean link has 0.5 to 1.0 of the veth pair's throughput under BBR (4 to 13 Gbit/s)
+//!   and 0.4 to 0.8 under Reno (8 to 40 Gbit/s; a veth pair 30 to 52). Every byte is copied four times instead of
+//!   twice: of 20 µs that the thread spends on 64 KiB, 6 are the copy in, 5 the copy out, most of the rest both
+//!   kernels' TCP, and less than one is ours (perf);
 //! - where packets are looked at one by one, but leave together, TCP has 10 Gbit/s (`worker/deliver`);
 //!   small datagrams pass at 50,000 to 200,000 a second, about as over the veth pair;
 //! - 200 nodes send each other datagrams, all pairs, and none is lost;

@@ -62,8 +62,6 @@ use transit::Sent;
 
 /// ICMP errors a node gets per second, and in one burst.
 pub const ICMP_PER_SECOND: u64 = 100;
-/// What a frame costs that goes nowhere: a node that sends nothing else gets an eighth of a turn.
-const JUNK: u64 = 8;
 /// No link yet in the table.
 const NONE: u32 = u32::MAX;
 
@@ -109,6 +107,32 @@ pub(super) enum Outcome {
     Direct(Direct),
 }
 
+/// What a frame cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// So much as packets on a link do.
+    Packets(u64),
+    /// It goes nowhere.
+    Junk,
+}
+
+impl Effort {
+    /// Its part of a turn: a node that sends nothing but junk gets an eighth of its own.
+    pub(super) fn turn(self) -> u64 {
+        match self {
+            Effort::Packets(count) => count,
+            Effort::Junk => 8,
+        }
+    }
+
+    /// Adds what so many more packets cost.
+    fn add(&mut self, packets: u64) {
+        if let Effort::Packets(count) = self {
+            *count += packets;
+        }
+    }
+}
+
 /// A frame that need not wait.
 pub(super) struct Direct {
     pub to: PortIndex,
@@ -149,7 +173,7 @@ pub(super) struct Switch {
     resolver: Resolver,
     queries: u64,
     late: Late,
-    effort: u64,
+    effort: Effort,
     networks: Vec<Network>,
     traces: Vec<Arc<Trace>>,
     traces_begin: u64,
@@ -182,7 +206,7 @@ impl Switch {
             resolver: Resolver::new(config.seed, &config.nodes, &config.names),
             queries: 0,
             late: Late::default(),
-            effort: 0,
+            effort: Effort::Junk,
             networks: config.networks.iter().map(network).collect(),
             traces: Vec::new(),
             traces_begin: 0,
@@ -334,14 +358,14 @@ impl Switch {
         }
     }
 
-    /// What the last frame that was received cost, in packets on a link.
-    pub(super) fn effort(&self) -> u64 {
+    /// What the last frame that was received cost.
+    pub(super) fn effort(&self) -> Effort {
         self.effort
     }
 
     /// Takes the frame that a node sent at `now` through the device of port `from`.
     pub(super) fn receive(&mut self, from: PortIndex, frame: &mut Frame, now: u64) -> Outcome {
-        self.effort = JUNK;
+        self.effort = Effort::Junk;
         let bytes = offload::packet(frame);
         let node = self.map.of(from).node;
         let counters = &mut self.nodes[node.at()].counters;
@@ -359,7 +383,7 @@ impl Switch {
         }
         let why = match self.map.target(from, header.target) {
             Target::Port(goal) => {
-                self.effort = 1;
+                self.effort = Effort::Packets(1);
                 let network = self.map.of(from).network;
                 let noted = self
                     .connections
@@ -376,7 +400,7 @@ impl Switch {
                 };
             }
             Target::Resolver => {
-                self.effort = 1;
+                self.effort = Effort::Packets(1);
                 counters.resolver += 1;
                 return self.resolve(from, bytes, &header, now);
             }
@@ -385,7 +409,7 @@ impl Switch {
                 return Outcome::Done;
             }
             Target::All => {
-                self.effort = 1;
+                self.effort = Effort::Packets(1);
                 self.flood(from, frame, &header, parts, now);
                 return Outcome::Done;
             }

@@ -3,27 +3,36 @@
 //! Owns every descriptor and the only loop. Must not know how a packet's fate is decided.
 //!
 //! One thread forwards everything; what it shares with others are only the commands it is sent,
-//! which run between two packets, so a set of changes is never seen half. More threads would each
-//! own the devices of some senders: all state of a packet's way but the schedule of its receiver
-//! belongs to the sender.
+//! which run between two packets, so a set of changes is never seen half.
+//!
+//! More threads were tried: some that write for it while it is pressed, so that it only reads and
+//! decides. On two cores, which the two applications need as well, that is worse: with one of them
+//! 0.60 (BBR) and 0.56 (Reno) of a TCP connection's throughput is left, with two 0.92 and 0.65 (medians of
+//! three runs of five interleaved turns). What it brings on many cores was not measured.
 
 mod deliver;
+mod devices;
+mod early;
 mod linger;
+mod rest;
 
+use super::FabricError;
 use super::counters::LagSnapshot;
 use super::frame::{Departure, Frame};
 use super::map::PortIndex;
-use super::switch::{Outcome, Switch};
+use super::switch::{Effort, Outcome, Switch};
 use super::sys::{self, Priority, Tun};
-use super::{Config, FabricError};
 use crate::id::NodeIndex;
+use devices::Port;
+use early::Early;
 use linger::Linger;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
-use std::collections::{BTreeSet, HashMap};
+use rest::Rests;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
@@ -35,13 +44,9 @@ pub(super) type OnLost = Box<dyn Fn(NodeIndex) + Send>;
 
 const TIMER: u64 = u64::MAX;
 const WAKE: u64 = u64::MAX - 1;
-/// Effort ([`Switch::effort`]) that one device may cost before the others get their turn: so many packets,
+/// What one device may cost ([`Effort::turn`]) before the others get their turn: so many packets,
 /// fewer frames that are cut or go to many, and very few that go nowhere.
 const TURN: u64 = 32;
-/// The timer is set this much earlier than the next packet is due, and the rest is waited out by
-/// polling: a halted virtual processor needs about that long to wake. Measured on a shared machine
-/// with two of them, median from due to the write: 49 to 66 µs with 20 µs, 0.4 to 13 µs with 60 µs.
-const EARLY_NS: u64 = 50_000;
 /// Where packets are due in such quick succession that the thread would poll from one to the next, it
 /// polls so long, then rests so long: what became due meanwhile is written together. Without rest
 /// a thread under SCHED_FIFO takes a whole processor, until the kernel gives that to others for 50 ms
@@ -85,6 +90,8 @@ pub(super) struct Worker {
     due: Vec<Departure>,
     awake: Awake,
     linger: Linger,
+    rests: Rests,
+    early: Early,
 }
 
 /// How long the thread was awake without the rest that belongs to it.
@@ -102,16 +109,10 @@ impl Awake {
         self.since = until.min(since + worth);
     }
 
-    fn needs_rest(&self, now: u64) -> bool {
-        now.saturating_sub(self.since) > STRETCH_NS
+    /// Who is woken early may wait for that long as well.
+    fn needs_rest(&self, now: u64, early: u64) -> bool {
+        now.saturating_sub(self.since) > STRETCH_NS.max(early)
     }
-}
-
-/// A device and the token under which epoll reports it. Every attachment has a token of its own, so
-/// that an event of an earlier device, or of an earlier numbering, is nobody's.
-struct Port {
-    tun: Arc<Tun>,
-    token: u64,
 }
 
 /// The descriptor that wakes a worker after a command was queued.
@@ -148,6 +149,8 @@ impl Worker {
             due: Vec::with_capacity(deliver::TOGETHER),
             awake: Awake::default(),
             linger: Linger::new(),
+            rests: Rests::default(),
+            early: Early::new(),
         })
     }
 
@@ -157,6 +160,7 @@ impl Worker {
         let mut events = [EpollEvent::empty(); 64];
         while !self.stop {
             self.deliver();
+            self.rouse()?;
             let timeout = self.sleep_until()?;
             let count = self.wait(&mut events, timeout)?;
             for event in &events[..count] {
@@ -196,6 +200,10 @@ impl Worker {
             let after = sys::now();
             self.awake.slept(before, after);
             self.linger.slept(before, after);
+            let meant = self.armed.filter(|at| (before..=after).contains(at));
+            if let Some(at) = meant {
+                self.early.woke(after - at);
+            }
         }
         self.linger.busy(sys::now());
         Ok(ready)
@@ -208,14 +216,16 @@ impl Worker {
         }
     }
 
-    /// Sets the timer for the next packet; returns how long epoll may sleep. Rests when that is due.
+    /// Sets the timer for what comes next; returns how long epoll may sleep. Rests when that is due.
     fn sleep_until(&mut self) -> nix::Result<u16> {
-        let Some(due) = self.switch.next_due() else {
+        let due = self.switch.next_due();
+        let early = due.map(|due| due.saturating_sub(self.early.by()));
+        let Some(at) = early.into_iter().chain(self.rests.next()).min() else {
             return Ok(PATIENCE_MS);
         };
-        let (at, now) = (due.saturating_sub(EARLY_NS), sys::now());
+        let now = sys::now();
         if at <= now {
-            if due > now && self.awake.needs_rest(now) {
+            if due.is_none_or(|due| due > now) && self.awake.needs_rest(now, self.early.by()) {
                 std::thread::sleep(Duration::from_nanos(REST_NS));
                 self.awake.slept(now, sys::now());
             }
@@ -251,13 +261,15 @@ impl Worker {
         let Some(tun) = self.ports[port.at()].as_ref().map(|p| Arc::clone(&p.tun)) else {
             return;
         };
-        let mut effort = 0;
+        let (begin, mut effort, mut junk) = (sys::now(), 0, 0);
         while effort < TURN {
             match tun.recv(self.scratch.room()) {
                 Ok(length) => {
                     self.scratch.set_length(length);
                     self.take(port, &tun);
-                    effort += self.switch.effort();
+                    let cost = self.switch.effort();
+                    effort += cost.turn();
+                    junk += if cost == Effort::Junk { cost.turn() } else { 0 };
                 }
                 Err(Errno::EAGAIN | Errno::EINTR) => break,
                 Err(_) => return self.lose(port),
@@ -265,6 +277,9 @@ impl Worker {
         }
         if ready.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP) {
             self.lose(port);
+        } else if junk > 0 {
+            let now = sys::now();
+            self.charge(port, now.saturating_sub(begin) * junk / effort, now);
         }
     }
 
@@ -297,95 +312,5 @@ impl Worker {
             self.give(to, &Frame::around(&reset));
         }
         Ok((count, sys::now()))
-    }
-
-    /// Takes over the device of a port; one it had before is closed.
-    pub(super) fn attach(&mut self, port: PortIndex, tun: Tun) -> nix::Result<()> {
-        self.release(port);
-        let token = self.attached;
-        let event = EpollEvent::new(EpollFlags::EPOLLIN, token);
-        self.epoll.add(&tun, event)?;
-        self.attached += 1;
-        self.tokens.insert(token, port);
-        let tun = Arc::new(tun);
-        self.ports[port.at()] = Some(Port { tun, token });
-        self.switch.set_alive(port, true);
-        Ok(())
-    }
-
-    /// All devices, by node.
-    pub(super) fn devices(&self) -> Vec<(NodeIndex, Arc<Tun>)> {
-        let ports = self.ports.iter().zip((0..).map(PortIndex));
-        let device = |(port, at): (&Option<Port>, PortIndex)| {
-            let tun = Arc::clone(&port.as_ref()?.tun);
-            Some((self.switch.map().of(at).node, tun))
-        };
-        ports.filter_map(device).collect()
-    }
-
-    /// The devices of some nodes.
-    pub(super) fn devices_of(&self, nodes: &BTreeSet<NodeIndex>) -> Vec<(NodeIndex, Arc<Tun>)> {
-        if nodes.is_empty() {
-            return Vec::new();
-        }
-        let mut devices = self.devices();
-        devices.retain(|(node, _)| nodes.contains(node));
-        devices
-    }
-
-    /// Another set of nodes: devices follow their nodes, those of ports that are gone are closed.
-    /// Returns who has to forget path mtus.
-    pub(super) fn reconfigure(
-        &mut self,
-        config: Config,
-        was: &[Option<NodeIndex>],
-    ) -> Result<BTreeSet<NodeIndex>, FabricError> {
-        let (moves, told) = self.switch.reconfigure(config, was, sys::now())?;
-        let count = self.switch.map().len();
-        let old = std::mem::replace(&mut self.ports, (0..count).map(|_| None).collect());
-        for (port, to) in old.into_iter().zip(moves) {
-            match (port, to) {
-                (Some(port), Some(to)) => {
-                    self.tokens.insert(port.token, to);
-                    self.ports[to.at()] = Some(port);
-                }
-                (Some(port), None) => self.close(&port),
-                (None, _) => {}
-            }
-        }
-        Ok(told)
-    }
-
-    /// Closes all devices of a node; the kernel removes them. Whether it had one.
-    pub(super) fn detach(&mut self, node: NodeIndex) -> bool {
-        let ports = self.switch.map().ports(node);
-        let mut had = false;
-        for port in ports {
-            had |= self.release(port);
-        }
-        had
-    }
-
-    fn release(&mut self, port: PortIndex) -> bool {
-        self.switch.set_alive(port, false);
-        let had = self.ports[port.at()].take();
-        if let Some(port) = &had {
-            self.close(port);
-        }
-        had.is_some()
-    }
-
-    /// Before the descriptor is closed: a sampler may hold it for another moment.
-    fn close(&mut self, port: &Port) {
-        self.tokens.remove(&port.token);
-        let _ = self.epoll.delete(&*port.tun); // nothing to be done about it
-    }
-
-    /// A device that vanished took its namespace with it: the node's other devices are gone as well.
-    fn lose(&mut self, port: PortIndex) {
-        let node = self.switch.map().of(port).node;
-        if let (true, Some(on_lost)) = (self.detach(node), &self.on_lost) {
-            on_lost(node);
-        }
     }
 }

@@ -65,6 +65,9 @@ pub struct PortRow {
     pub resolver_dropped: u64,
     /// IPv6 link-local chatter and group reports: ignored.
     pub noise: u64,
+    /// How often the node was left unread for about a millisecond, because it sent too much of all this.
+    #[serde(default)]
+    pub rests: u64,
 }
 
 /// Why packets did not arrive.

@@ -1,19 +1,19 @@
 //! A node that writes anything into its device, as fast as it can.
 
 use super::lab::*;
-use super::noise::shares;
+use super::noise::rates;
 use netlab::fabric::{Fabric, PortCounters};
 use netlab::id::NodeIndex;
 use netlab::link::LinkProperties;
 
-/// The share that is left in the middle turn; what is junk was counted as that, and nowhere else.
+/// The share that is left, by medians; what is junk was counted as that, and nowhere else.
 fn compare() -> f64 {
     let (fabric, [a, b, c]) = lab(3, LinkProperties::default());
     let (other, [_x, _y, _z]) = lab(3, LinkProperties::default());
     let apart = Namespace::new();
     let _unread = apart.wire(C);
-    let ratios = shares([&a, &b, &c], &apart);
-    println!("beside junk, share of the packet rate: {ratios:.2?}");
+    let [with, without] = rates([&a, &b, &c], &apart).map(|rates| rates[rates.len() / 2]);
+    println!("beside junk {with:.0} packets a second, beside junk that nobody reads {without:.0}");
     let kinds: [fn(&PortCounters) -> u64; 3] = [|c| c.malformed, |c| c.spoofed, |c| c.unroutable];
     for what in kinds {
         let at =
@@ -27,6 +27,9 @@ fn compare() -> f64 {
         [],
         "another lab has nothing of it"
     );
+    let rests = fabric.port_counters().unwrap();
+    let rests = [A, B, C].map(|node| rests[node.at()].rests);
+    assert!(rests[0] + rests[1] == 0 && rests[2] > 10, "{rests:?}");
     let drops = fabric.undeclared_drops().unwrap();
     assert_eq!((drops[0].1, drops[1].1), (0, 0), "{drops:?}");
     fabric.stop().unwrap();
@@ -34,7 +37,7 @@ fn compare() -> f64 {
         let gone = || !std::path::Path::new("/proc/sys/net/ipv4/conf/eth0").exists();
         eventually("the devices went with the fabric", || namespace.run(gone));
     }
-    ratios[ratios.len() / 2]
+    with / without
 }
 
 /// Less than a tenth is the budget, which `cargo bench --bench fabric -- junk` holds it against. The bound is

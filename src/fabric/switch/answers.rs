@@ -40,7 +40,7 @@ impl Switch {
                     continue;
                 };
                 let slot = self.slot(from, goal);
-                self.effort += 1;
+                self.effort.add(1);
                 match sent {
                     Some(sent) => {
                         write(&mut piece);

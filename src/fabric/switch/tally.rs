@@ -117,6 +117,12 @@ impl Switch {
         link.map_or_else(DelaySnapshot::default, |link| link.delays.clone())
     }
 
+    /// Counts that a port was left alone because of its junk.
+    pub(in super::super) fn count_rest(&mut self, port: PortIndex) {
+        let node = self.map.of(port).node;
+        self.nodes[node.at()].counters.rests += 1;
+    }
+
     pub(in super::super) fn port_counters(&self) -> Vec<PortCounters> {
         self.nodes.iter().map(|node| node.counters).collect()
     }

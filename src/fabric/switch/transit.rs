@@ -58,7 +58,7 @@ impl Switch {
                 }
             }
             Some(parts) => {
-                self.effort += parts.count() as u64;
+                self.effort.add(parts.count() as u64);
                 let mut segment = self.schedule.take(parts.largest());
                 for number in 0..parts.count() {
                     parts.segment(frame, number, &mut segment);
