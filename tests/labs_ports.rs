@@ -9,9 +9,10 @@ mod support;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::Signal;
 use packed::Packed;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -245,6 +246,38 @@ fn echo_at(sandbox: &Sandbox, port: &str) -> Vec<SocketAddr> {
     said.lines().map(|line| line.parse().unwrap()).collect()
 }
 
+/// More clients than a UDP port remembers, one after the other: those silent for longest are forgotten, and the
+/// metric says how many.
+fn clients_beyond_the_bound_are_counted(sandbox: &Sandbox, port: SocketAddr) {
+    let page = sandbox.start(&["metrics", "--lab", "datagrams", "--listen", "127.0.0.1:0"]);
+    let told = || fs::read_to_string(&page.stdout).unwrap();
+    eventually("it listens", PATIENCE, || told().ends_with("/metrics\n"));
+    let url = told().trim().to_owned();
+    let dropped = || {
+        let read = Command::new("curl")
+            .args(["--silent", &url])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(read.stdout).unwrap();
+        let mut lines = text.lines();
+        let line = lines.find(|line| line.starts_with("netlab_udp_flows_dropped_total{"))?;
+        line.rsplit_once(' ')?.1.parse::<f64>().ok()
+    };
+    eventually("the metric is told before it happens", PATIENCE, || {
+        dropped() == Some(0.0)
+    });
+    // 256 are remembered (README).
+    let clients: Vec<UdpSocket> = (0..256 + 40).map(|_| asker(port)).collect();
+    for client in &clients {
+        client.send(b"one of many").unwrap();
+    }
+    eventually("those that gave way are counted", PATIENCE, || {
+        dropped().is_some_and(|count| count >= 40.0)
+    });
+    page.signal(2);
+    page.finish().expect(130);
+}
+
 /// Datagrams cross the link from `host` as connections do, and faults are felt.
 #[test]
 fn datagrams_cross_the_fabric_and_find_their_way_back() {
@@ -342,6 +375,7 @@ links: [{{ between: [host, echo], rtt: 80ms }}]
     let wide = sandbox.topology("wide.yaml", &text.replace("\"[::1]::53/udp\"", &entry));
     sandbox.netlab(&["up", "-d", &wide]).expect(0);
     assert!(echo(&asker(named), b"wide").is_some());
+    clients_beyond_the_bound_are_counted(&sandbox, named);
     sandbox.netlab(&["down", "datagrams"]).expect(0);
     UdpSocket::bind(named).unwrap();
 }

@@ -89,7 +89,7 @@ pub fn junk() {
     let (_fabric, [a, b, c]) = lab(3, LinkProperties::default());
     let apart = Namespace::new();
     let _unread = apart.wire(C);
-    let [with, without] = noise::rates([&a, &b, &c], &apart);
+    let [with, without] = noise::rates(21, [&a, &b, &c], &apart);
     let thousands = |rates: &[f64]| {
         let [low, middle, high] = [0.0, 0.5, 1.0].map(|q| stats::quantile(rates, q) / 1e3);
         format!("{middle:.0} ({low:.0} to {high:.0}) k/s")

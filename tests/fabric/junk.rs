@@ -12,7 +12,7 @@ fn compare() -> f64 {
     let (other, [_x, _y, _z]) = lab(3, LinkProperties::default());
     let apart = Namespace::new();
     let _unread = apart.wire(C);
-    let [with, without] = rates([&a, &b, &c], &apart).map(|rates| rates[rates.len() / 2]);
+    let [with, without] = rates(7, [&a, &b, &c], &apart).map(|rates| rates[rates.len() / 2]);
     println!("beside junk {with:.0} packets a second, beside junk that nobody reads {without:.0}");
     let kinds: [fn(&PortCounters) -> u64; 3] = [|c| c.malformed, |c| c.spoofed, |c| c.unroutable];
     for what in kinds {
@@ -29,7 +29,8 @@ fn compare() -> f64 {
     );
     let rests = fabric.port_counters().unwrap();
     let rests = [A, B, C].map(|node| rests[node.at()].rests);
-    assert!(rests[0] + rests[1] == 0 && rests[2] > 10, "{rests:?}");
+    // Their kernels' own chatter is none of the fabric's business either, and may cost a moment.
+    assert!(rests[2] > 10 + 10 * (rests[0] + rests[1]), "{rests:?}");
     let drops = fabric.undeclared_drops().unwrap();
     assert_eq!((drops[0].1, drops[1].1), (0, 0), "{drops:?}");
     fabric.stop().unwrap();

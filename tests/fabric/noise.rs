@@ -13,9 +13,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-/// Turns of [`rates`].
-const TURNS: u16 = 21;
-
 /// A thread in a namespace that writes junk through `eth0`, past the kernel's own rules.
 pub struct Junk {
     over: Arc<AtomicBool>,
@@ -172,9 +169,9 @@ fn rate(a: &Namespace, b: &Namespace, port: u16) -> f64 {
 /// and beside it turns in which as much is written into one that nobody reads (in the namespace
 /// `apart`, wired as C): so what differs is the fabric's doing. Each sorted: where the host puts
 /// four threads on few processors makes single turns of little worth.
-pub fn rates([a, b, c]: [&Namespace; 3], apart: &Namespace) -> [Vec<f64>; 2] {
+pub fn rates(turns: u16, [a, b, c]: [&Namespace; 3], apart: &Namespace) -> [Vec<f64>; 2] {
     let (mut with, mut without) = (Vec::new(), Vec::new());
-    for turn in 0..TURNS {
+    for turn in 0..turns {
         let idle = Junk::of(apart);
         without.push(rate(a, b, 9 + turn));
         idle.end();
