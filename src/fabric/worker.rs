@@ -269,7 +269,7 @@ impl Worker {
                     self.take(port, &tun);
                     let cost = self.switch.effort();
                     effort += cost.turn();
-                    junk += if cost == Effort::Junk { cost.turn() } else { 0 };
+                    junk += u64::from(cost == Effort::Junk);
                 }
                 Err(Errno::EAGAIN | Errno::EINTR) => break,
                 Err(_) => return self.lose(port),
@@ -279,7 +279,9 @@ impl Worker {
             self.lose(port);
         } else if junk > 0 {
             let now = sys::now();
-            self.charge(port, now.saturating_sub(begin) * junk / effort, now);
+            let share = junk * Effort::Junk.turn();
+            let cost = now.saturating_sub(begin) * share / effort;
+            self.charge(port, cost.min(junk * rest::FRAME_NS), now);
         }
     }
 

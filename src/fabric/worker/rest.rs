@@ -20,6 +20,9 @@ use std::collections::BinaryHeap;
 const SHARE: u64 = 20;
 /// Time that a device's junk may take before that is asked, in ns.
 const BURST_NS: u64 = 100_000;
+/// No frame costs more than this, in ns: what a visit took longer, the host stood still, and a node whose
+/// kernel only chatters must not rest for that.
+pub(super) const FRAME_NS: u64 = 5_000;
 
 /// What junk has cost beyond its share, in ns: that of a device, or that of all.
 #[derive(Default)]
