@@ -246,8 +246,8 @@ fn echo_at(sandbox: &Sandbox, port: &str) -> Vec<SocketAddr> {
     said.lines().map(|line| line.parse().unwrap()).collect()
 }
 
-/// More clients than a UDP port remembers, one after the other: those silent for longest are forgotten, and the
-/// metric says how many.
+/// More clients than a UDP port remembers: those silent for longest are forgotten, and the metric says how
+/// many.
 fn clients_beyond_the_bound_are_counted(sandbox: &Sandbox, port: SocketAddr) {
     let page = sandbox.start(&["metrics", "--lab", "datagrams", "--listen", "127.0.0.1:0"]);
     let told = || fs::read_to_string(&page.stdout).unwrap();
