@@ -327,17 +327,11 @@ nodes:
             "{}",
             open.stderr
         );
-        let page = sandbox.start_with(
+        let server = sandbox.start_with(
             &["metrics", "--listen", "127.0.0.1:0"],
             &[("NETLAB_METRICS_TOKEN", "open-sesame")],
         );
-        let told = || std::fs::read_to_string(&page.stdout).unwrap();
-        eventually("it listens", Duration::from_secs(20), || {
-            told().ends_with("/metrics\n")
-        });
-        let url = told();
-        let address = url.trim().strip_prefix("http://").unwrap();
-        let address = address.strip_suffix("/metrics").unwrap();
+        let address = &*server.page();
         assert!(get(address, None).0.starts_with("HTTP/1.1 401"));
         let (head, body) = get(address, Some("open-sesame"));
         assert!(
@@ -367,8 +361,8 @@ nodes:
             };
             asked(&second) > asked(&first)
         });
-        page.signal(2);
-        page.finish().expect(130);
+        server.signal(2);
+        server.finish().expect(130);
     });
 }
 
@@ -470,16 +464,10 @@ checks:
         sandbox
             .netlab(&["up", &file, "--record", "requests"])
             .expect(0);
-        let page = sandbox.start(&["metrics", "--listen", "127.0.0.1:0"]);
-        let told = || std::fs::read_to_string(&page.stdout).unwrap();
-        eventually("it listens", Duration::from_secs(20), || {
-            told().ends_with("/metrics\n")
-        });
-        let url = told();
-        let address = url.trim().strip_prefix("http://").unwrap();
-        let (_, body) = get(address.strip_suffix("/metrics").unwrap(), None);
-        page.signal(2);
-        page.finish().expect(130);
+        let server = sandbox.start(&["metrics", "--listen", "127.0.0.1:0"]);
+        let (_, body) = get(&server.page(), None);
+        server.signal(2);
+        server.finish().expect(130);
         let url = "http://127.0.0.1:9100/metrics";
         let own = sandbox.netlab(&["exec", "machine", "--", "wget", "-q", "-O", "-", url]);
         let own = own.expect(0).stdout;

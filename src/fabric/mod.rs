@@ -28,7 +28,7 @@
 //!   sleep have to wake for the fabric, for the receiver and for the sender. While they are kept awake
 //!   (`/dev/cpu_dma_latency`) it is 6 to 8 and 25 to 46 µs, and with all of it on one processor 9 to 12 and 32 to 36;
 //! - a TCP connection over a clean link has 0.5 to 1.0 of the veth pair's throughput under BBR (4 to 13 Gbit/s)
-//!   and 0.4 to 0.8 under Reno (8 to 40 Gbit/s; a veth pair 30 to 52). Every byte is copied four times instead of
+//!   and 0.4 to 1.0 under Reno (8 to 40 Gbit/s; a veth pair 28 to 52). Every byte is copied four times instead of
 //!   twice: of 20 µs that the thread spends on 64 KiB, 6 are the copy in, 5 the copy out, most of the rest both
 //!   kernels' TCP, and less than one is ours (perf);
 //! - where packets are looked at one by one, but leave together, TCP has 10 Gbit/s (`worker/deliver`);
@@ -37,7 +37,8 @@
 //! - polling after each packet is worse: for 20 µs the round trip was 60 instead of 26 µs, for 60 µs
 //!   140 µs, and throughput the same within the noise: the application's thread waits for the processor
 //!   that polls. SCHED_OTHER with nice −20 has a lag p99 of 11 ms under load. So the thread sleeps between packets,
-//!   under SCHED_FIFO, and polls only where the next one is due at once ([`worker`]).
+//!   under SCHED_FIFO, and polls only where the next one is due at once ([`worker`]), or where an answer can be
+//!   expected and no thread waits for a processor (`worker/linger`).
 
 pub mod capture;
 mod chance;

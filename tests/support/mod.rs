@@ -240,6 +240,17 @@ pub struct Running {
 }
 
 impl Running {
+    /// The address that `metrics --listen` serves its page at, as soon as that is told.
+    pub fn page(&self) -> String {
+        let told = || fs::read_to_string(&self.stdout).unwrap();
+        eventually("its page is served", Duration::from_secs(20), || {
+            told().ends_with("/metrics\n")
+        });
+        let url = told();
+        let address = url.trim().strip_prefix("http://").unwrap();
+        address.strip_suffix("/metrics").unwrap().to_owned()
+    }
+
     pub fn signal(&self, signal: i32) {
         let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
         let signal = nix::sys::signal::Signal::try_from(signal).unwrap();
