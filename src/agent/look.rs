@@ -60,8 +60,9 @@ impl Core {
             corrupted: counters.corrupted,
             queue_bytes: counters.queue_bytes,
             under_way: counters.under_way,
-            delay_p50_us: micros(state.p50),
-            delay_p99_us: micros(state.p99),
+            delay_p50_us: micros(state.delays.quantile(0.5)),
+            delay_p99_us: micros(state.delays.quantile(0.99)),
+            delays_us: state.delays.steps().collect(),
         }
     }
 }

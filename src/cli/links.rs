@@ -34,7 +34,7 @@ Examples:
 pub struct Arguments {
     /// Only links from or to these nodes
     nodes: Vec<String>,
-    /// Look again every second, with what went over each link meanwhile
+    /// Look again every second: rates, delays and losses are those of the time since the last look
     #[arg(short, long)]
     watch: bool,
     /// What each node sent that crossed no link, instead of links; in a table of links those who sent
@@ -68,7 +68,7 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
             return Ok(Exit::Passed);
         }
         context.terminal.show(&text)?;
-        before = Before::of(&rows);
+        before = Before::of(rows);
         tokio::select! {
             signal = signals.wait() => return Ok(signal.exit()),
             () = tokio::time::sleep(AGAIN) => {}
@@ -105,35 +105,37 @@ async fn links(
     Ok((all, ports))
 }
 
-/// Packets and bytes of the last look, by link.
+/// The rows of the last look, by link.
 #[derive(Default)]
 struct Before {
     at: Option<Instant>,
-    counts: HashMap<[String; 3], (u64, u64)>,
+    rows: HashMap<[String; 3], LinkRow>,
 }
 
 impl Before {
-    fn of(rows: &[LinkRow]) -> Before {
-        let count = |row: &LinkRow| {
-            let link = [&row.network, &row.from, &row.to].map(String::clone);
-            (link, (row.packets, row.bytes))
-        };
+    fn of(rows: Vec<LinkRow>) -> Before {
         Before {
             at: Some(Instant::now()),
-            counts: rows.iter().map(count).collect(),
+            rows: rows.into_iter().map(|row| (link(&row), row)).collect(),
         }
     }
 
-    /// Packets and bits per second since then.
-    fn rate(&self, row: &LinkRow) -> Option<(f64, f64)> {
+    /// What happened on a link since then; everything when nothing was seen before.
+    fn since(&self, row: &LinkRow) -> LinkRow {
+        let before = self.rows.get(&link(row));
+        before.map_or_else(|| row.clone(), |before| row.since(before))
+    }
+
+    /// Packets and bits per second of what happened since then.
+    fn rate(&self, since: &LinkRow) -> Option<(f64, f64)> {
         let seconds = self.at?.elapsed().as_secs_f64();
-        let link = [&row.network, &row.from, &row.to].map(String::clone);
-        let (packets, bytes) = self.counts.get(&link).copied().unwrap_or_default();
-        // The agent that was restarted counts from zero.
-        let packets = row.packets.saturating_sub(packets) as f64;
-        let bits = row.bytes.saturating_sub(bytes) as f64 * 8.0;
+        let (packets, bits) = (since.packets as f64, since.bytes as f64 * 8.0);
         Some((packets / seconds, bits / seconds))
     }
+}
+
+fn link(row: &LinkRow) -> [String; 3] {
+    [&row.network, &row.from, &row.to].map(String::clone)
 }
 
 fn render(rows: &[LinkRow], before: &Before, arguments: &Arguments, context: &Context) -> String {
@@ -166,7 +168,8 @@ fn render(rows: &[LinkRow], before: &Before, arguments: &Arguments, context: &Co
     .flatten()
     .collect();
     let cells = |row: &LinkRow| {
-        let (packets, bits) = before.rate(row).unwrap_or_default();
+        let since = before.since(row);
+        let (packets, bits) = before.rate(&since).unwrap_or_default();
         let network = match several {
             true => format!(" ({})", row.network),
             false => String::new(),
@@ -180,11 +183,11 @@ fn render(rows: &[LinkRow], before: &Before, arguments: &Arguments, context: &Co
             Some(size(row.bytes)),
             cell(watched, format!("{packets:.0}")),
             cell(watched, format!("{:.3}", bits / 1e6)),
-            Some(delay(row.delay_p50_us)),
-            Some(delay(row.delay_p99_us)),
-            Some(lost(row)),
-            cell(copied, count(row.duplicated)),
-            cell(corrupted, count(row.corrupted)),
+            Some(delay(since.delay_p50_us)),
+            Some(delay(since.delay_p99_us)),
+            Some(lost(&since)),
+            cell(copied, count(since.duplicated)),
+            cell(corrupted, count(since.corrupted)),
             Some(match row.queue_bytes {
                 0 => "–".to_owned(),
                 bytes => size(bytes),
@@ -363,6 +366,7 @@ mod tests {
             under_way: 0,
             delay_p50_us: None,
             delay_p99_us: None,
+            delays_us: Vec::new(),
         };
         let said = "50% (1 loss, 2 down, 3 mtu, 4 queue, 5 no_port, 6 device, 7 ttl)";
         assert_eq!(lost(&row), said);

@@ -99,14 +99,12 @@ impl LinkCounters {
 }
 
 /// What a link carried, and how long that took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkState {
     /// The numbers.
     pub counters: LinkCounters,
-    /// Median of [`DelaySnapshot`].
-    pub p50: Option<Duration>,
-    /// Its 99th percentile.
-    pub p99: Option<Duration>,
+    /// How long packets were on it.
+    pub delays: DelaySnapshot,
 }
 
 /// What one node sent that crossed no link, since the fabric started.
@@ -273,6 +271,12 @@ impl DelaySnapshot {
             seen >= rank
         })?;
         Some(Duration::from_micros(upper(at) + 1))
+    }
+
+    /// Every delay that was counted, as the microseconds that it was not longer than, and its packets.
+    pub fn steps(&self) -> impl Iterator<Item = (u64, u32)> {
+        let counted = self.counts.iter().enumerate().filter(|(_, n)| **n > 0);
+        counted.map(|(at, n)| (upper(at) + 1, *n))
     }
 
     /// Only what was counted after `earlier` was taken.

@@ -107,6 +107,8 @@ pub(super) struct Departure {
     pub slot: u32,
     /// How often the link had gone down when the packet entered.
     pub cuts: u32,
+    /// How often it had become quicker by then.
+    pub eased: u32,
     /// Where the link ends.
     pub to: PortIndex,
     /// Where the packet is to leave the network: another one than `to` on a way of several hops.
@@ -162,6 +164,7 @@ impl Schedule {
     /// Whether a link that holds `link` may hold one more. A link gets no more than is left free, so
     /// that one alone takes half of all, n of them n / (n + 1), and some is free for every other
     /// (Choudhury and Hahne, "Dynamic queue length thresholds", 1998).
+    /// What a link holds from the time before it became quicker counts in the sum only.
     pub(super) fn admits(&self, link: Held) -> bool {
         link.frames < IN_FLIGHT - self.held.frames.min(IN_FLIGHT)
             && link.bytes + (FRAME as u64) <= IN_FLIGHT_BYTES.saturating_sub(self.held.bytes)
@@ -285,6 +288,7 @@ impl Departure {
             entered,
             slot,
             cuts: 0,
+            eased: 0,
             to,
             goal: to,
             arrived: false,

@@ -235,6 +235,9 @@ impl Map {
     /// and, where it passes packets on, those of everyone in other networks.
     pub(super) fn may_send(&self, port: PortIndex, source: IpAddr) -> bool {
         let own = self.of(port);
+        if is_link_local(source) {
+            return source == IpAddr::V6(link_local(own.v6));
+        }
         if source == IpAddr::V4(own.v4) || source == IpAddr::V6(own.v6) {
             return true;
         }
@@ -267,7 +270,7 @@ impl Map {
     pub(super) fn target(&self, from: PortIndex, address: IpAddr) -> Target {
         let own = self.of(from);
         let network = &self.networks[own.network.at()];
-        let Some(&owner) = self.owners.get(&address) else {
+        let Some(&owner) = self.owners.get(&beside(own.v6, address)) else {
             return match () {
                 () if self.resolver_at(address).is_some() => Target::Resolver,
                 () if is_for_all(address, network.broadcast) => Target::All,
@@ -324,6 +327,29 @@ impl Map {
 }
 
 /// Multicast, limited broadcast, or the broadcast address of the network.
+/// The link-local address of a device that has this one as well: the same interface identifier
+/// (RFC 4291 §2.5.6).
+pub fn link_local(address: Ipv6Addr) -> Ipv6Addr {
+    let identifier = u128::from(address) & u128::from(u64::MAX);
+    (0xfe80 << 112 | identifier).into()
+}
+
+pub(super) fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
+}
+
+/// What a link-local address stands for in the network of `own`; any other address stands for itself.
+fn beside(own: Ipv6Addr, address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(v6) if v6.is_unicast_link_local() && link_local(v6) == v6 => {
+            let network = u128::from(own) >> 64 << 64;
+            let identifier = u128::from(v6) & u128::from(u64::MAX);
+            IpAddr::V6((network | identifier).into())
+        }
+        other => other,
+    }
+}
+
 fn is_for_all(target: IpAddr, broadcast: Ipv4Addr) -> bool {
     match target {
         IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast() || v4 == broadcast,

@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub(super) const ICMP: u8 = 1;
 pub(super) const IGMP: u8 = 2;
+pub(super) const HOP_BY_HOP: u8 = 0;
 pub(super) const TCP: u8 = 6;
 pub(super) const UDP: u8 = 17;
 const FRAGMENT: u8 = 44;

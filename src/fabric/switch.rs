@@ -71,7 +71,12 @@ struct Slot {
     /// Where it begins and ends.
     ends: (PortIndex, PortIndex),
     cuts: u32,
+    /// How often it became quicker.
+    eased: u32,
+    /// What is under way on it.
     held: Held,
+    /// The part of it that is bounded: what came after it became quicker last.
+    bounded: Held,
     counters: LinkCounters,
     delays: DelaySnapshot,
     /// Who was told of its mtu, and may remember (`pmtu`).
@@ -88,6 +93,11 @@ impl Slot {
         traces: &[Arc<Trace>],
     ) -> BTreeSet<NodeIndex> {
         let (was_down, mtu) = (self.model.is_down(), pmtu::mtu(self.model.properties()));
+        if is_quicker(&properties, self.model.properties()) {
+            // What a healed fault holds back must not keep out what is quick again.
+            self.eased = self.eased.wrapping_add(1);
+            self.bounded = Held::default();
+        }
         self.model.change(properties, down, traces);
         self.cuts += u32::from(self.model.is_down() && !was_down);
         match pmtu::mtu(&properties) > mtu {
@@ -95,6 +105,29 @@ impl Slot {
             false => BTreeSet::new(),
         }
     }
+
+    /// A frame is on its way on this link.
+    fn hold(&mut self, departure: &mut Departure) {
+        (departure.cuts, departure.eased) = (self.cuts, self.eased);
+        self.held.add(&departure.frame);
+        self.bounded.add(&departure.frame);
+    }
+
+    /// It is no more.
+    fn let_go(&mut self, departure: &Departure) {
+        self.held.remove(&departure.frame);
+        if departure.eased == self.eased {
+            self.bounded.remove(&departure.frame);
+        }
+    }
+}
+
+/// Whether a packet that comes `now` may leave before one that came when links were as `before`.
+fn is_quicker(now: &LinkProperties, before: &LinkProperties) -> bool {
+    let latest = |link: &LinkProperties| link.delay.saturating_add(link.jitter);
+    let rate = |link: &LinkProperties| link.rate.map_or(u64::MAX, |rate| rate.0);
+    let traced = before.trace.is_some() && now.trace != before.trace;
+    latest(now) < latest(before) || rate(now) > rate(before) || traced
 }
 
 /// What the caller has to do with a frame it brought.
@@ -288,7 +321,9 @@ impl Switch {
                 model,
                 ends: (from, to),
                 cuts: 0,
+                eased: 0,
                 held: Held::default(),
+                bounded: Held::default(),
                 counters: LinkCounters::new(NetworkIndex(table as u32), start, end),
                 delays: DelaySnapshot::default(),
                 told: BTreeSet::new(),
@@ -373,7 +408,7 @@ impl Switch {
             counters.malformed += 1;
             return Outcome::Done;
         };
-        if is_noise(&header) {
+        if is_noise(&header, bytes) {
             counters.noise += 1;
             return Outcome::Done;
         }

@@ -230,16 +230,43 @@ fn broadcast_and_multicast_reach_every_other_node() {
 }
 
 #[test]
+fn link_local_addresses_are_those_of_the_network() {
+    let mut s = switch();
+    let local = |host: u16| IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, host));
+    let group = "ff02::fb".parse().unwrap();
+    send(&mut s, B, &datagram(local(3), group), 0);
+    assert_eq!(departures(&mut s, 5 * MS), [(5 * MS, A), (5 * MS, C)]);
+    send(&mut s, A, &datagram(local(2), local(3)), 5 * MS);
+    assert_eq!(departures(&mut s, 10 * MS), [(10 * MS, B)]);
+    let nobody = send(&mut s, A, &datagram(local(2), local(9)), 10 * MS);
+    assert!(nobody.is_some_and(|error| error[40] == 1), "unreachable");
+    // No other identifier is anybody's, whatever follows fe80.
+    let odd = "fe80::1:0:0:0:3".parse().unwrap();
+    assert!(send(&mut s, A, &datagram(local(2), odd), 10 * MS).is_some());
+}
+
+#[test]
 fn what_is_not_forwarded_is_counted_where_it_came_from() {
     let mut s = switch();
     assert_eq!(send(&mut s, A, &datagram(four(B), four(C)), 0), None);
     assert_eq!(send(&mut s, A, &[0x45, 1, 2], 0), None);
-    let solicitation = datagram("fe80::1".parse().unwrap(), "ff02::2".parse().unwrap());
-    assert_eq!(send(&mut s, A, &solicitation, 0), None);
+    let other = datagram("fe80::3".parse().unwrap(), "ff02::fb".parse().unwrap());
+    assert_eq!(send(&mut s, A, &other, 0), None);
+    // A router solicitation, and a report of multicast listeners behind hop-by-hop options.
+    for (protocol, payload) in [
+        (58, [133, 0, 0, 0, 0, 0, 0, 0]),
+        (0, [58, 0, 5, 2, 0, 0, 1, 0]),
+    ] {
+        let mut packet = vec![0x60, 0, 0, 0, 0, 8, protocol, 255];
+        packet.extend("fe80::2".parse::<Ipv6Addr>().unwrap().octets());
+        packet.extend("ff02::2".parse::<Ipv6Addr>().unwrap().octets());
+        packet.extend(payload);
+        assert_eq!(send(&mut s, A, &packet, 0), None);
+    }
     let counted = s.port_counters()[0];
     assert_eq!(
         (counted.spoofed, counted.malformed, counted.noise),
-        (1, 1, 1)
+        (2, 1, 2)
     );
     assert_eq!(s.next_due(), None);
     assert_eq!(s.counters(0), []);
@@ -300,6 +327,32 @@ fn packets_under_way_are_bounded() {
     let none = Dropped::default();
     assert_eq!(departures(&mut s, 5 * MS).len(), IN_FLIGHT / 2 + 1);
     assert_eq!(dropped(&s), [(A, B, lost), (B, C, none)]);
+}
+
+/// What a fault holds back for long leaves room for what is quick when it has healed.
+#[test]
+fn a_link_that_is_quick_again_is_not_full_of_what_was_slow() {
+    let mut s = switch();
+    let packet = datagram(four(A), four(B));
+    set(&mut s, |p| p.delay = Duration::from_secs(3600));
+    for _ in 0..IN_FLIGHT {
+        send(&mut s, A, &packet, 0);
+    }
+    let full = dropped(&s)[0].2.queue;
+    assert_eq!(full, IN_FLIGHT as u64 / 2);
+    set(&mut s, |p| p.delay = Duration::from_millis(5));
+    send(&mut s, A, &packet, MS);
+    assert_eq!(departures(&mut s, 6 * MS), [(6 * MS, B)]);
+    assert_eq!(dropped(&s)[0].2.queue, full);
+    // It is still bounded, and so are all together.
+    for _ in 0..IN_FLIGHT {
+        send(&mut s, A, &packet, 7 * MS);
+    }
+    assert_eq!(departures(&mut s, 12 * MS).len(), IN_FLIGHT / 4);
+    // None of the slow ones is lost.
+    let late = departures(&mut s, u64::MAX);
+    assert_eq!(late.len(), IN_FLIGHT / 2);
+    assert!(late.iter().all(|(due, _)| *due == 3600 * 1000 * MS));
 }
 
 #[test]

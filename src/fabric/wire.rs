@@ -9,12 +9,15 @@
 //! it, and the fabric reads EPOLLERR. The part inside runs on a thread that enters the namespace,
 //! opens a netlink socket and ends before [`wire`] returns: nothing of ours stays.
 
+use super::map;
 use super::netlink::{self, Netlink};
 use super::sys::Tun;
 use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage,
 };
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::link::{
+    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, LinkAttribute, LinkFlags, LinkMessage,
+};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
@@ -154,15 +157,17 @@ fn configure(found_as: &str, spec: &WireSpec) -> Result<(), WireError> {
         .index;
     let name = vec![LinkAttribute::IfName(spec.device.clone())];
     set(&mut net, spec, "renaming", index, name)?;
-    for (address, length) in [
-        (IpAddr::V4(spec.v4.0), spec.v4.1),
-        (IpAddr::V6(spec.v6.0), spec.v6.1),
-    ] {
-        let message = RouteNetlinkMessage::NewAddress(address_message(index, address, length));
-        net.ask(message, netlink::CREATE)
-            .map_err(|e| refused(&format!("address {address}/{length}"), spec, e))?;
-    }
+    // The fabric knows the link-local address beforehand, and runs are alike: the kernel makes none.
+    let mode = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
+    let none = AfSpecUnspec::Inet6(vec![mode]);
+    let attribute = vec![LinkAttribute::AfSpecUnspec(vec![none])];
+    set(&mut net, spec, "no address of its own", index, attribute)?;
+    address(&mut net, spec, index, (spec.v4.0.into(), spec.v4.1))?;
+    address(&mut net, spec, index, (spec.v6.0.into(), spec.v6.1))?;
     apply(&mut net, spec, "switching on", up(index))?;
+    // With it the kernel greets routers at once: a device that is not on yet would lose that.
+    let local = (map::link_local(spec.v6.0).into(), LOCAL_PREFIX);
+    address(&mut net, spec, index, local)?;
     let common = ROUTES.iter().filter(|_| spec.primary);
     for &(target, length) in common.chain(&spec.routes) {
         let message = RouteNetlinkMessage::NewRoute(route_message(index, target, length));
@@ -175,6 +180,20 @@ fn configure(found_as: &str, spec: &WireSpec) -> Result<(), WireError> {
     Ok(())
 }
 
+/// Adds an address to a device.
+fn address(
+    net: &mut Netlink,
+    spec: &WireSpec,
+    index: u32,
+    (address, length): (IpAddr, u8),
+) -> Result<(), WireError> {
+    let message = RouteNetlinkMessage::NewAddress(address_message(index, address, length));
+    net.ask(message, netlink::CREATE)
+        .map_err(|e| refused(&format!("address {address}/{length}"), spec, e))
+}
+
+/// Length of the link-local prefix (RFC 4291 §2.5.6).
+const LOCAL_PREFIX: u8 = 64;
 /// Index of `lo` in every namespace.
 const LOOPBACK: u32 = 1;
 

@@ -5,9 +5,10 @@
 
 use crate::link::LinkProperties;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Rows in one [`super::stream::Reply::Links`].
-pub const LINKS_PER_REPLY: usize = 1000;
+pub const LINKS_PER_REPLY: usize = 500;
 /// Rows in one [`super::stream::Reply::Faults`].
 pub const ROWS_PER_REPLY: usize = 1000;
 
@@ -44,6 +45,48 @@ pub struct LinkRow {
     pub delay_p50_us: Option<u64>,
     /// 99th percentile of the same.
     pub delay_p99_us: Option<u64>,
+    /// All of these times, in steps: no longer than so many microseconds were so many packets. In order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delays_us: Vec<(u64, u32)>,
+}
+
+impl LinkRow {
+    /// The same link with only what happened after `earlier`; an agent that was restarted meanwhile counts
+    /// from zero. What is declared, in force or waits is as it is now.
+    pub fn since(&self, earlier: &LinkRow) -> LinkRow {
+        if earlier.packets > self.packets || earlier.dropped.total() > self.dropped.total() {
+            return self.clone();
+        }
+        let before: BTreeMap<u64, u32> = earlier.delays_us.iter().copied().collect();
+        let more = self.delays_us.iter().map(|(us, packets)| {
+            let before = before.get(us).copied().unwrap_or(0);
+            (*us, packets.saturating_sub(before))
+        });
+        let delays: Vec<_> = more.filter(|(_, packets)| *packets > 0).collect();
+        LinkRow {
+            packets: self.packets - earlier.packets,
+            bytes: self.bytes.saturating_sub(earlier.bytes),
+            dropped: self.dropped.since(&earlier.dropped),
+            duplicated: self.duplicated.saturating_sub(earlier.duplicated),
+            corrupted: self.corrupted.saturating_sub(earlier.corrupted),
+            delay_p50_us: quantile(&delays, 0.5),
+            delay_p99_us: quantile(&delays, 0.99),
+            delays_us: delays,
+            ..self.clone()
+        }
+    }
+}
+
+/// What a share `q` of packets does not exceed.
+fn quantile(steps: &[(u64, u32)], q: f64) -> Option<u64> {
+    let all: u64 = steps.iter().map(|(_, packets)| u64::from(*packets)).sum();
+    let rank = (q * all as f64).ceil().max(1.0) as u64;
+    let mut seen = 0;
+    let reached = steps.iter().find(|(_, packets)| {
+        seen += u64::from(*packets);
+        seen >= rank
+    });
+    reached.map(|(us, _)| *us)
 }
 
 /// What a node sent that crossed no link, since the agent's start.
@@ -101,6 +144,19 @@ impl DroppedPackets {
             ("device", self.device),
             ("ttl", self.ttl),
         ]
+    }
+
+    /// Only those after `earlier`.
+    fn since(&self, earlier: &DroppedPackets) -> DroppedPackets {
+        DroppedPackets {
+            loss: self.loss.saturating_sub(earlier.loss),
+            down: self.down.saturating_sub(earlier.down),
+            mtu: self.mtu.saturating_sub(earlier.mtu),
+            queue: self.queue.saturating_sub(earlier.queue),
+            no_port: self.no_port.saturating_sub(earlier.no_port),
+            device: self.device.saturating_sub(earlier.device),
+            ttl: self.ttl.saturating_sub(earlier.ttl),
+        }
     }
 
     /// All together.
@@ -186,4 +242,47 @@ pub enum Captured {
     Node(String),
     /// Those between two nodes, in both directions.
     Between(String, String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_since_is_told_apart() {
+        let row = |packets, lost, delays: &[(u64, u32)]| LinkRow {
+            network: "lab".to_owned(),
+            from: "a".to_owned(),
+            to: "b".to_owned(),
+            declared: LinkProperties::default(),
+            in_force: LinkProperties::default(),
+            down: false,
+            packets,
+            bytes: packets * 100,
+            dropped: DroppedPackets {
+                loss: lost,
+                ..DroppedPackets::default()
+            },
+            duplicated: 0,
+            corrupted: 0,
+            queue_bytes: 0,
+            under_way: 0,
+            delay_p50_us: quantile(delays, 0.5),
+            delay_p99_us: quantile(delays, 0.99),
+            delays_us: delays.to_vec(),
+        };
+        let before = row(1000, 1, &[(5120, 1000)]);
+        let after = row(1010, 6, &[(5120, 1001), (106_496, 9)]);
+        assert_eq!(after.delay_p50_us, Some(5120));
+        let since = after.since(&before);
+        assert_eq!(
+            (since.packets, since.bytes, since.dropped.loss),
+            (10, 1000, 5)
+        );
+        assert_eq!(since.delay_p50_us, Some(106_496));
+        assert_eq!(since.delays_us, [(5120, 1), (106_496, 9)]);
+        let nothing = after.since(&after);
+        assert_eq!((nothing.packets, nothing.delay_p99_us), (0, None));
+        assert_eq!(before.since(&after), before, "an agent that began anew");
+    }
 }

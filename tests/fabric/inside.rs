@@ -7,7 +7,7 @@ use netlab::fabric::{Answers, Fabric, LinkChange, ResolverChange, ResolverManner
 use netlab::link::{LinkMtu, LinkProperties};
 use netlab::units::{BitRate, Ratio};
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::time::{Duration, Instant};
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(239, 1, 2, 3);
@@ -78,6 +78,38 @@ fn broadcast_and_multicast_stay_in_their_network() {
             "{silent}"
         );
     }
+}
+
+/// Who has no address of its own choice sends from its link-local one, and is answered there.
+#[test]
+fn link_local_addresses_reach_the_network() {
+    if !able() {
+        return;
+    }
+    let (_fabric, [a, b, _c]) = lab(3, LinkProperties::default());
+    let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 0x23);
+    let index = || nix::net::if_::if_nametoindex("eth0").unwrap();
+    let near = b.run(move || {
+        let socket = UdpSocket::bind("[::]:9").unwrap();
+        socket.join_multicast_v6(&group, index()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket
+    });
+    let sender = a.run(move || {
+        let socket = UdpSocket::bind("[::]:4000").unwrap();
+        let to = SocketAddrV6::new(group, 9, 0, index());
+        socket.send_to(b"who is there", to).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket
+    });
+    let mut bytes = [0; 16];
+    let (length, from) = near.recv_from(&mut bytes).unwrap();
+    assert_eq!(&bytes[..length], b"who is there");
+    assert_eq!(from.ip(), Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2));
+    near.send_to(b"I am", from).unwrap();
+    let (length, from) = sender.recv_from(&mut bytes).unwrap();
+    assert_eq!(&bytes[..length], b"I am");
+    assert_eq!(from.ip(), Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 3));
 }
 
 /// One packet or more of every cause; the file says as many times what the counters say.

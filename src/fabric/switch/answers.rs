@@ -93,9 +93,17 @@ impl Switch {
     }
 }
 
-pub(super) fn is_noise(header: &Header) -> bool {
+/// Whether a kernel sent this to routers and multicast routers, of which there are none: group reports
+/// (RFC 2236; RFC 3810, behind hop-by-hop options), solicitations and what else is between neighbours (RFC 4861).
+pub(super) fn is_noise(header: &Header, packet: &[u8]) -> bool {
     match header.source {
-        IpAddr::V6(source) => source.is_unicast_link_local() || source.is_unspecified(),
+        IpAddr::V6(source) if source.is_unspecified() => true,
+        IpAddr::V6(source) if source.is_unicast_link_local() => match header.protocol {
+            packet::HOP_BY_HOP => true,
+            packet::ICMP6 => matches!(packet.get(header.payload), Some(130..=137 | 143)),
+            _ => false,
+        },
+        IpAddr::V6(_) => false,
         IpAddr::V4(_) => header.protocol == packet::IGMP,
     }
 }

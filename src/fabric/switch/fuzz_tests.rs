@@ -4,6 +4,7 @@
 //! where to begin.
 
 use super::super::capture::{self, Filter};
+use super::super::map::is_link_local;
 use super::super::packet::{Header, ICMP, ICMP6, TCP, UDP, parse};
 use super::super::{Answers, InterfaceConfig, Reach, ResolverChange, ResolverManner, Wires};
 use super::tests::*;
@@ -159,7 +160,7 @@ fn address(dice: &mut Dice, six: bool) -> IpAddr {
         (false, 2) => Ipv4Addr::new(10, 77, 255, 255).into(),
         (false, _) => Ipv4Addr::new(10, network, 0, host).into(),
         (true, 0) => Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1).into(),
-        (true, 1) => Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1).into(),
+        (true, 1) => Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1 + dice.below(4) as u16).into(),
         (true, _) => {
             Ipv6Addr::from((0xfd00 + u128::from(network)) << 112 | u128::from(host)).into()
         }
@@ -303,7 +304,7 @@ fn allowed(switch: &Switch, sent: Option<&Header>, to: PortIndex, out: &[u8]) {
     let node = switch.map.of(to).node;
     let passes = switch.map.may_send(to, header.target); // its own address, or one behind it
     assert!(
-        owner.is_none() || owner == Some(node) || passes,
+        owner == Some(node) || passes || owner.is_none() && !is_link_local(header.target),
         "not for {to:?}: {header:?}"
     );
     let told = matches!(header.protocol, ICMP | ICMP6);
@@ -311,6 +312,7 @@ fn allowed(switch: &Switch, sent: Option<&Header>, to: PortIndex, out: &[u8]) {
         sent.is_some_and(|sent| (sent.source, sent.target) == (header.source, header.target));
     assert!(same || told || sent.is_none(), "{sent:?} became {header:?}");
     let known = switch.map.node_with(header.source).is_some()
+        || is_link_local(header.source) // its sender's, or it would not be here
         || switch.map.target(to, header.source) == Target::Resolver;
     assert!(known, "from nobody: {header:?}");
 }
@@ -362,7 +364,8 @@ impl Switch {
         }
         assert_eq!(self.next_due(), None);
         assert!(self.schedule.is_empty(), "something is held by nobody");
-        assert!(self.slots.iter().all(|slot| slot.held == Held::default()));
+        let holds = |slot: &Slot| [slot.held, slot.bounded] != [Held::default(); 2];
+        assert!(!self.slots.iter().any(holds));
         assert!(self.nodes.iter().all(|node| node.late == 0));
     }
 }

@@ -45,7 +45,7 @@ impl Switch {
     /// Counts a departure as delivered to a hop, and hands out its frame.
     fn arrived(&mut self, departure: Departure) -> Frame {
         let slot = departure.slot;
-        self.slots[slot as usize].held.remove(&departure.frame);
+        self.slots[slot as usize].let_go(&departure);
         let took = departure.due.saturating_sub(departure.entered);
         self.account(slot, departure.wire, None, took);
         self.show(slot, &departure.frame, None, departure.due);

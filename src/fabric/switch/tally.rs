@@ -13,7 +13,7 @@ impl Switch {
     /// Counts what became of a departure at `now` and takes its buffer back.
     pub(in super::super) fn done(&mut self, departure: Departure, failed: Option<Cause>, now: u64) {
         let slot = departure.slot;
-        self.slots[slot as usize].held.remove(&departure.frame);
+        self.slots[slot as usize].let_go(&departure);
         let took = now.saturating_sub(departure.entered);
         self.account(slot, departure.wire, failed, took);
         self.show(slot, &departure.frame, failed, now);
@@ -101,11 +101,7 @@ impl Switch {
             let port = |node| self.map.port(node, counters.network).ok();
             let ends = port(counters.from).zip(port(counters.to));
             let delays = ends.map_or_else(DelaySnapshot::default, |(a, b)| self.delays(a, b));
-            LinkState {
-                counters,
-                p50: delays.quantile(0.5),
-                p99: delays.quantile(0.99),
-            }
+            LinkState { counters, delays }
         };
         self.counters(now).into_iter().map(state).collect()
     }

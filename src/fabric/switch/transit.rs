@@ -184,14 +184,13 @@ impl Switch {
     fn schedule_on(&mut self, leg: Leg, frame: &mut Frame, wire: Wire, due: u64, now: u64) {
         let slot = leg.slot;
         let link = &mut self.slots[slot as usize];
-        if !self.schedule.admits(link.held) {
+        if !self.schedule.admits(link.bounded) {
             return self.drop_on(slot, Cause::Queue, wire.packets, frame, now);
         }
         let frame = self.schedule.keep(frame);
-        link.held.add(&frame);
         let mut departure = Departure::new(due, now, (slot, link.ends.1), frame);
-        (departure.cuts, departure.wire) = (link.cuts, wire);
-        departure.goal = leg.goal;
+        (departure.wire, departure.goal) = (wire, leg.goal);
+        link.hold(&mut departure);
         self.schedule.push(departure);
     }
 }
