@@ -59,6 +59,15 @@ fn what_is_broken_by_hand_is_seen_listed_recorded_and_comes_back() {
     for meant in ["`server`?", "`client-1`?"] {
         assert!(wrong.stderr.contains(meant), "{}", wrong.stderr);
     }
+    let words = [
+        "degrade",
+        "--between",
+        "server,client-1",
+        "--trace",
+        "day.trace",
+    ];
+    let wrong = inject(&sandbox, &words).expect(2);
+    assert!(wrong.stderr.contains("'--trace'"), "{}", wrong.stderr);
     let dry = inject(&sandbox, &["kill", "server", "--dry-run"]).expect(0);
     let said = [
         "would kill server\n  nodes (1 of 3)\n    server\n",

@@ -13,8 +13,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The largest IP packet, in bytes.
-pub const MTU_MAX: u32 = 65_535;
+/// The largest mtu of a link: that of the nodes' devices. A larger one would have no effect.
+pub const MTU_MAX: u32 = super::MTU;
 /// No step makes a time longer than this.
 const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 /// The largest relative step in percent: a hundred times as much.

@@ -67,7 +67,9 @@ pub fn fault_words(kind: &Kind) -> Vec<FaultWord> {
         TargetShape::Nodes | TargetShape::Groups => &[],
     };
     let beside = times.map(plain(false)).chain(params);
-    beside.chain(inside.iter().map(plain(true))).collect()
+    // A trace is read with a topology; by hand there is none.
+    let inside = inside.iter().filter(|key| key.name != "trace");
+    beside.chain(inside.map(plain(true))).collect()
 }
 
 fn holds(kind: &Holds) -> &'static str {

@@ -11,7 +11,7 @@ use super::reader::Reader;
 use super::source::Spanned;
 use super::targets::END_KEYS;
 use super::topology::{DegradeSpec, Ends};
-use super::tree::{Data, Value};
+use super::tree::{Data, Entry, Value};
 use crate::fault::Degradation;
 use crate::link::{Quantity, Step, Steps};
 use crate::units::pattern;
@@ -64,12 +64,10 @@ impl Reader<'_> {
         let both = fields.get("between").is_some();
         let (rest, steps) = self.steps(&fields, both);
         let set = self.change(&rest, both);
-        let texts = said
-            .iter()
-            .map(|(name, entry)| match self.scalar_text(&entry.value) {
-                Some(text) => Spanned::new(format!("{name} {text}"), entry.value.span),
-                None => Spanned::new((*name).to_owned(), entry.value.span),
-            });
+        let texts = said.iter().map(|(name, entry)| {
+            let text = self.in_short(&entry.value);
+            Spanned::new(format!("{name} {text}"), entry.value.span)
+        });
         let spec = DegradeSpec {
             said: texts.collect(),
             change: Degradation {
@@ -139,6 +137,28 @@ impl Reader<'_> {
                         .help("a step is written with sign and unit: `+100ms`, `-20%`"),
                 );
                 None
+            }
+        }
+    }
+
+    /// A value in one line, as the file could have it.
+    fn in_short(&self, value: &Value) -> String {
+        let value = self.rendered(value).unwrap_or_else(|| value.clone());
+        match &value.data {
+            Data::Null => String::new(),
+            Data::Bool(bool) => bool.to_string(),
+            Data::Int(number) => number.to_string(),
+            Data::Float(number) => number.to_string(),
+            Data::Text(text) => text.clone(),
+            Data::List(list) => {
+                let all: Vec<String> = list.iter().map(|value| self.in_short(value)).collect();
+                format!("[{}]", all.join(", "))
+            }
+            Data::Map(entries) => {
+                let one =
+                    |entry: &Entry| format!("{}: {}", entry.key.value, self.in_short(&entry.value));
+                let all: Vec<String> = entries.iter().map(one).collect();
+                format!("{{ {} }}", all.join(", "))
             }
         }
     }

@@ -20,8 +20,8 @@ use std::ops::Range;
 const MAX_FILES: usize = 64;
 /// Levels of files that include files.
 const MAX_DEPTH: usize = 8;
-/// Keys of the top level below which links are described.
-const HOLD_PATHS: [&str; 3] = ["link", "links", "networks"];
+/// Keys of the top level below which links, or what faults make of them, are described.
+const HOLD_PATHS: [&str; 4] = ["link", "links", "networks", "scenario"];
 /// Levels below such a key at which a link's properties may stand.
 const PATH_DEPTH: usize = 4;
 
@@ -33,8 +33,9 @@ pub struct Gathered {
     pub root: Option<Value>,
     /// The tree of `--params`.
     pub params: Option<Value>,
-    /// Where the text of each matrix and trace lies, by the place where its path is written.
-    pub texts: BTreeMap<Span, Range<usize>>,
+    /// Where the text of each matrix and trace lies, by the place where its path is written; none: it
+    /// could not be read, which is reported.
+    pub texts: BTreeMap<Span, Option<Range<usize>>>,
     /// What went wrong.
     pub reports: Vec<Diagnostic>,
 }
@@ -184,9 +185,9 @@ impl Gatherer<'_> {
                 self.texts(from, value, depth + 1);
             } else if matches!(value.data, Data::Text(_))
                 && !self.gathered.texts.contains_key(&value.span)
-                && let Some((source, start)) = self.fetch(from, value)
             {
-                let range = start..start + source.text.len();
+                let found = self.fetch(from, value);
+                let range = found.map(|(source, start)| start..start + source.text.len());
                 self.gathered.texts.insert(value.span, range);
             }
         }

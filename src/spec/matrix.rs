@@ -38,9 +38,7 @@ impl Reader<'_> {
         let unit = fields
             .get("unit")
             .map(|v| self.word(v, "a unit of time", UNITS));
-        let Some(range) = self.texts.get(&path.span) else {
-            // That it could not be read has been said; that it is no path has not.
-            let _ = self.text(path, "the path of a table");
+        let Some(range) = self.text_at(path, "the path of a table") else {
             return Vec::new();
         };
         let unit = match unit {
@@ -48,7 +46,7 @@ impl Reader<'_> {
             Some(unit) => unit,
             None => None,
         };
-        let rows = self.rows(range.clone());
+        let rows = self.rows(range);
         self.cells(&rows, unit, path.span).unwrap_or_default()
     }
 

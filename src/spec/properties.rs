@@ -228,7 +228,7 @@ pub const PROPERTIES: [Key; 15] = [
             Kind::Integer(MTU_MIN as u64, MTU_MAX as u64),
             Kind::Map(&NARROW),
         ]),
-        "Largest IP packet in bytes; 1500 unless said.",
+        "Largest IP packet in bytes, 68 to 1500; 1500 unless said. Below 1280 no IPv6 passes (RFC 8200).",
     ),
     key(
         "down",
@@ -494,12 +494,8 @@ impl Reader<'_> {
 
     /// The trace in the file that `path` names.
     fn trace(&self, path: &Value) -> Option<TraceIndex> {
-        let Some(range) = self.texts.get(&path.span) else {
-            // That it could not be read has been said; that it is no path has not.
-            let _ = self.text(path, "the path of a trace");
-            return None;
-        };
-        match self.source.text[range.clone()].parse::<Trace>() {
+        let range = self.text_at(path, "the path of a trace")?;
+        match self.source.text[range].parse::<Trace>() {
             Ok(trace) => Some(self.keep_trace(trace)),
             Err(wrong) => {
                 self.report(

@@ -29,8 +29,9 @@ const AMBIGUOUS: &[&str] = &[
 pub struct Reader<'s> {
     /// The texts.
     pub source: &'s Sources,
-    /// Where the texts of other files are that this one names, by the place of the name.
-    pub texts: &'s BTreeMap<Span, Range<usize>>,
+    /// Where the texts of other files are that this one names, by the place of the name; none: it could not
+    /// be read.
+    pub texts: &'s BTreeMap<Span, Option<Range<usize>>>,
     templates: Templates,
     reports: RefCell<Vec<Diagnostic>>,
     traces: RefCell<Vec<Trace>>,
@@ -40,7 +41,7 @@ impl<'s> Reader<'s> {
     /// A reader of `source`'s values.
     pub fn new(
         source: &'s Sources,
-        texts: &'s BTreeMap<Span, Range<usize>>,
+        texts: &'s BTreeMap<Span, Option<Range<usize>>>,
         templates: Templates,
     ) -> Reader<'s> {
         Reader {
@@ -182,6 +183,25 @@ impl<'s> Reader<'s> {
         }
     }
 
+    /// Where the text of the file lies that `path` names.
+    pub fn text_at(&self, path: &Value, expected: &str) -> Option<Range<usize>> {
+        match self.texts.get(&path.span) {
+            Some(range) => range.clone(), // that it could not be read has been said
+            None => {
+                self.text(path, expected)?;
+                let message = format!("{expected} cannot be said here");
+                let help =
+                    "files are read with a topology: name it there, in a fault of the `scenario`";
+                self.report(
+                    Diagnostic::error("no-file", message)
+                        .at(path.span, "")
+                        .help(help),
+                );
+                None
+            }
+        }
+    }
+
     /// Any scalar as the text that it is written as (`1.10` stays `1.10`).
     pub fn verbatim(&self, value: &Value, expected: &str) -> Option<String> {
         let scalar = self.scalar(value, expected)?;
@@ -280,7 +300,11 @@ impl<'s> Reader<'s> {
             let problem = if negative {
                 format!("{what} is not negative, got `{number}`")
             } else {
-                format!("`{number}` has no unit: write `{number}{unit}`{fraction}")
+                let meant = format!("{number}{unit}");
+                match parse(&meant) {
+                    Ok(_) => format!("`{number}` has no unit: write `{meant}`{fraction}"),
+                    Err(wrong) => wrong.0,
+                }
             };
             self.report(Diagnostic::error("bad-unit", problem).at(value.span, ""));
             None
