@@ -64,6 +64,12 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
     let of = match arguments.nodes.as_slice() {
         [] => Captured::Lab,
         [node] => Captured::Node(node.clone()),
+        [a, b, ..] if a == b => {
+            return Err(Failure::usage(
+                format!("there is no link from `{a}` to itself"),
+                "name one node to capture what it sends and is sent",
+            ));
+        }
         [a, b, ..] => Captured::Between(a.clone(), b.clone()),
     };
     let mut file = target(arguments)?;
@@ -94,7 +100,8 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
             None => drop(signals.wait().await),
         }
     };
-    let written = copy(&mut replies, file.as_mut(), enough).await?;
+    let broken = |error, bytes| broken(arguments.write.as_deref(), error, bytes);
+    let written = copy(&mut replies, file.as_mut(), enough, broken).await?;
     context.terminal.tell(&written.said(&lab.name));
     Ok(Exit::Passed)
 }
@@ -112,6 +119,20 @@ fn target(arguments: &Arguments) -> Result<Box<dyn Write + Send>, Failure> {
             "name a file, `-w lab.pcapng`, or pass it on, `| tshark -r -`",
         )),
         _ => Ok(Box::new(io::stdout())),
+    }
+}
+
+/// The file takes no more.
+fn broken(path: Option<&str>, error: io::Error, bytes: u64) -> Failure {
+    match path {
+        Some(path) if path != "-" => {
+            let size = table::size(i64::try_from(bytes).unwrap_or(i64::MAX));
+            Failure::step(
+                format!("`{path}` could not be written any further, after {size}"),
+                error,
+            )
+        }
+        _ => Failure::Output(error),
     }
 }
 
@@ -140,6 +161,7 @@ async fn copy(
     replies: &mut Replies,
     file: &mut (dyn Write + Send),
     enough: impl Future<Output = ()>,
+    broken: impl Fn(io::Error, u64) -> Failure,
 ) -> Result<Written, Failure> {
     let failed = |e: AttachError| Failure::step("the capture broke off", e);
     let mut enough = std::pin::pin!(enough);
@@ -160,7 +182,7 @@ async fn copy(
         let Some(piece) = piece else { break };
         file.write_all(&piece)
             .and_then(|()| file.flush())
-            .map_err(Failure::Output)?;
+            .map_err(|e| broken(e, bytes))?;
         bytes += piece.len() as u64;
         tail.extend_from_slice(&piece);
         let surplus = tail.len().saturating_sub(TAIL);

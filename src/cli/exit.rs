@@ -238,12 +238,21 @@ impl Failure {
         if let Failure::Usage { cure, .. } | Failure::Unfit { cure, .. } = self {
             let _ = writeln!(text, "  {}: {cure}", palette.strong("help"));
         }
+        if let Failure::Engine(error) = self
+            && error.status == Some(409)
+            && error.operation.starts_with("create container")
+        {
+            let _ = writeln!(text, "  {}: {TAKEN}", palette.strong("help"));
+        }
         if let Failure::Bug(_) = self {
             let _ = writeln!(text, "  {}: {REPORT}", palette.strong("help"));
         }
         text
     }
 }
+
+/// Whose name it is that is taken.
+const TAKEN: &str = "this lab may be started by somebody else at this moment: see `netlab ps` before anything is removed";
 
 /// Where bugs go.
 pub const REPORT: &str = "this is a bug in netlab: please report it where you got netlab from, \
@@ -264,7 +273,9 @@ mod tests {
         let failure = Failure::from(engine);
         assert_eq!(
             failure.render(Palette::PLAIN),
-            "error: create container netlab-x.server failed\n  cause: name is in use\n"
+            format!(
+                "error: create container netlab-x.server failed\n  cause: name is in use\n  help: {TAKEN}\n"
+            )
         );
         assert_eq!(failure.exit().code(), 5);
     }
