@@ -72,7 +72,8 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
         }
         [a, b, ..] => Captured::Between(a.clone(), b.clone()),
     };
-    let mut file = target(arguments)?;
+    let path = arguments.write.as_deref().filter(|path| *path != "-");
+    let mut file = target(path)?;
     let mut signals = Signals::listen()?;
     let failed = |e: AttachError| Failure::step("the packets could not be captured", e);
     let request = Request::Capture {
@@ -100,39 +101,39 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
             None => drop(signals.wait().await),
         }
     };
-    let broken = |error, bytes| broken(arguments.write.as_deref(), error, bytes);
+    let broken = |error, bytes| broken(path, error, bytes);
     let written = copy(&mut replies, file.as_mut(), enough, broken).await?;
     context.terminal.tell(&written.said(&lab.name));
     Ok(Exit::Passed)
 }
 
-/// Where the file goes.
-fn target(arguments: &Arguments) -> Result<Box<dyn Write + Send>, Failure> {
-    match arguments.write.as_deref() {
-        Some(path) if path != "-" => {
+/// The file, or standard output.
+fn target(path: Option<&str>) -> Result<Box<dyn Write + Send>, Failure> {
+    match path {
+        Some(path) => {
             let file = File::create(path)
                 .map_err(|e| Failure::step(format!("`{path}` cannot be written"), e))?;
             Ok(Box::new(file))
         }
-        _ if io::stdout().is_terminal() => Err(Failure::usage(
+        None if io::stdout().is_terminal() => Err(Failure::usage(
             "a capture is no text for a terminal",
             "name a file, `-w lab.pcapng`, or pass it on, `| tshark -r -`",
         )),
-        _ => Ok(Box::new(io::stdout())),
+        None => Ok(Box::new(io::stdout())),
     }
 }
 
 /// The file takes no more.
 fn broken(path: Option<&str>, error: io::Error, bytes: u64) -> Failure {
     match path {
-        Some(path) if path != "-" => {
+        Some(path) => {
             let size = table::size(i64::try_from(bytes).unwrap_or(i64::MAX));
             Failure::step(
                 format!("`{path}` could not be written any further, after {size}"),
                 error,
             )
         }
-        _ => Failure::Output(error),
+        None => Failure::Output(error),
     }
 }
 

@@ -351,22 +351,10 @@ mod tests {
             "loss": 1, "down": 2, "mtu": 3, "queue": 4, "no_port": 5, "device": 6, "ttl": 7
         });
         let mut row = LinkRow {
-            network: "lab".to_owned(),
-            from: "a".to_owned(),
-            to: "b".to_owned(),
-            declared: LinkProperties::default(),
-            in_force: LinkProperties::default(),
-            down: false,
             packets: 28,
             bytes: 2800,
             dropped: serde_json::from_value(dropped).unwrap(),
-            duplicated: 0,
-            corrupted: 0,
-            queue_bytes: 0,
-            under_way: 0,
-            delay_p50_us: None,
-            delay_p99_us: None,
-            delays_us: Vec::new(),
+            ..LinkRow::unused()
         };
         let said = "50% (1 loss, 2 down, 3 mtu, 4 queue, 5 no_port, 6 device, 7 ttl)";
         assert_eq!(lost(&row), said);

@@ -4,6 +4,7 @@
 
 use super::model::Cause;
 use crate::id::{NetworkIndex, NodeIndex};
+use crate::metrics::at_rank;
 use std::time::Duration;
 
 /// Packets that did not arrive, by cause ([`Cause`]).
@@ -212,11 +213,7 @@ impl LagSnapshot {
     /// without packets.
     pub fn quantile(&self, q: f64) -> Option<Duration> {
         let rank = (q.clamp(0.0, 1.0) * self.packets() as f64).ceil().max(1.0) as u64;
-        let mut seen = 0;
-        let at = self.counts.iter().position(|count| {
-            seen += count;
-            seen >= rank
-        })?;
+        let at = at_rank(self.counts.iter().copied().enumerate(), rank)?;
         Some(Duration::from_nanos(upper(at).min(self.max_ns)))
     }
 
@@ -265,12 +262,8 @@ impl DelaySnapshot {
     /// packets.
     pub fn quantile(&self, q: f64) -> Option<Duration> {
         let rank = (q.clamp(0.0, 1.0) * self.packets() as f64).ceil().max(1.0) as u64;
-        let mut seen = 0;
-        let at = self.counts.iter().position(|count| {
-            seen += u64::from(*count);
-            seen >= rank
-        })?;
-        Some(Duration::from_micros(upper(at) + 1))
+        let longest = at_rank(self.steps().map(|(us, n)| (us, u64::from(n))), rank)?;
+        Some(Duration::from_micros(longest))
     }
 
     /// Every delay that was counted, as the microseconds that it was not longer than, and its packets.

@@ -326,7 +326,6 @@ impl Map {
     }
 }
 
-/// Multicast, limited broadcast, or the broadcast address of the network.
 /// The link-local address of a device that has this one as well: the same interface identifier
 /// (RFC 4291 §2.5.6).
 pub fn link_local(address: Ipv6Addr) -> Ipv6Addr {
@@ -341,7 +340,7 @@ pub(super) fn is_link_local(address: IpAddr) -> bool {
 /// What a link-local address stands for in the network of `own`; any other address stands for itself.
 fn beside(own: Ipv6Addr, address: IpAddr) -> IpAddr {
     match address {
-        IpAddr::V6(v6) if v6.is_unicast_link_local() && link_local(v6) == v6 => {
+        IpAddr::V6(v6) if link_local(v6) == v6 => {
             let network = u128::from(own) >> 64 << 64;
             let identifier = u128::from(v6) & u128::from(u64::MAX);
             IpAddr::V6((network | identifier).into())
@@ -350,6 +349,7 @@ fn beside(own: Ipv6Addr, address: IpAddr) -> IpAddr {
     }
 }
 
+/// Multicast, limited broadcast, or the broadcast address of the network.
 fn is_for_all(target: IpAddr, broadcast: Ipv4Addr) -> bool {
     match target {
         IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast() || v4 == broadcast,

@@ -13,7 +13,7 @@ mod table;
 pub use endpoint::{Endpoint, Named, named};
 pub use exposition::{Page, read_page};
 pub use rows::{LatencyRow, LinkSample, SampleRow};
-pub use stats::Stats;
+pub use stats::{Stats, at_rank};
 pub use table::METRICS;
 
 mod link;

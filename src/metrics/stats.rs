@@ -59,12 +59,20 @@ impl Stats {
     }
 
     fn at_rank(&self, rank: u64) -> Option<u64> {
-        let mut seen = 0;
-        self.buckets.iter().find_map(|(&edge, &count)| {
-            seen += count;
-            (seen >= rank).then_some(edge)
-        })
+        at_rank(
+            self.buckets.iter().map(|(&edge, &count)| (edge, count)),
+            rank,
+        )
     }
+}
+
+/// The bucket that holds the `rank`th of all, counted from 1; none when there are fewer.
+pub fn at_rank<B>(buckets: impl IntoIterator<Item = (B, u64)>, rank: u64) -> Option<B> {
+    let mut seen = 0;
+    buckets.into_iter().find_map(|(bucket, count)| {
+        seen += count;
+        (seen >= rank).then_some(bucket)
+    })
 }
 
 #[cfg(test)]

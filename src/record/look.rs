@@ -4,6 +4,7 @@
 //! Owns the rows of `netlab links`, those about nodes included, and `netlab fault list`, and the choice of `netlab capture`. Must not know who counts.
 
 use crate::link::LinkProperties;
+use crate::metrics::at_rank;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -79,14 +80,9 @@ impl LinkRow {
 
 /// What a share `q` of packets does not exceed.
 fn quantile(steps: &[(u64, u32)], q: f64) -> Option<u64> {
-    let all: u64 = steps.iter().map(|(_, packets)| u64::from(*packets)).sum();
-    let rank = (q * all as f64).ceil().max(1.0) as u64;
-    let mut seen = 0;
-    let reached = steps.iter().find(|(_, packets)| {
-        seen += u64::from(*packets);
-        seen >= rank
-    });
-    reached.map(|(us, _)| *us)
+    let steps = steps.iter().map(|(us, packets)| (*us, u64::from(*packets)));
+    let all: u64 = steps.clone().map(|(_, packets)| packets).sum();
+    at_rank(steps, (q * all as f64).ceil().max(1.0) as u64)
 }
 
 /// What a node sent that crossed no link, since the agent's start.
@@ -245,31 +241,47 @@ pub enum Captured {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_happened_since_is_told_apart() {
-        let row = |packets, lost, delays: &[(u64, u32)]| LinkRow {
+impl LinkRow {
+    /// A link from `a` to `b` that carried nothing.
+    pub fn unused() -> LinkRow {
+        LinkRow {
             network: "lab".to_owned(),
             from: "a".to_owned(),
             to: "b".to_owned(),
             declared: LinkProperties::default(),
             in_force: LinkProperties::default(),
             down: false,
+            packets: 0,
+            bytes: 0,
+            dropped: DroppedPackets::default(),
+            duplicated: 0,
+            corrupted: 0,
+            queue_bytes: 0,
+            under_way: 0,
+            delay_p50_us: None,
+            delay_p99_us: None,
+            delays_us: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_since_is_told_apart() {
+        let row = |packets, lost, delays: &[(u64, u32)]| LinkRow {
             packets,
             bytes: packets * 100,
             dropped: DroppedPackets {
                 loss: lost,
                 ..DroppedPackets::default()
             },
-            duplicated: 0,
-            corrupted: 0,
-            queue_bytes: 0,
-            under_way: 0,
             delay_p50_us: quantile(delays, 0.5),
             delay_p99_us: quantile(delays, 0.99),
             delays_us: delays.to_vec(),
+            ..LinkRow::unused()
         };
         let before = row(1000, 1, &[(5120, 1000)]);
         let after = row(1010, 6, &[(5120, 1001), (106_496, 9)]);

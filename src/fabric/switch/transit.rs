@@ -194,3 +194,7 @@ impl Switch {
         self.schedule.push(departure);
     }
 }
+
+#[cfg(test)]
+#[path = "transit_tests.rs"]
+mod tests;
