@@ -237,6 +237,31 @@ fn blocks(file: &[u8]) -> Vec<u32> {
     kinds
 }
 
+/// Three looks at the links of a client: one head, then rows with the time of each look.
+fn watched_as_csv(sandbox: &Sandbox) {
+    let watch = sandbox.start(&["links", "--watch", "client-1", "--format", "csv"]);
+    let times = || {
+        let text = watch.stdout();
+        let first = |line: &str| line.split(',').next().map(str::to_owned);
+        let mut times: Vec<String> = text.lines().filter_map(first).collect();
+        times.dedup();
+        times
+    };
+    eventually(
+        "links were looked at thrice",
+        Duration::from_secs(30),
+        || times().len() > 3,
+    );
+    let times = times();
+    watch.signal(2);
+    watch.finish().expect(130);
+    let [head, looks @ ..] = times.as_slice() else {
+        unreachable!()
+    };
+    assert_eq!(head, "time");
+    assert!(looks.is_sorted() && !looks.contains(head), "{looks:?}");
+}
+
 /// What links carried is told in numbers, and packet by packet.
 #[test]
 fn links_are_counted_and_captured() {
@@ -263,6 +288,7 @@ fn links_are_counted_and_captured() {
             );
             assert!(row["delay_p50_us"].as_u64().unwrap() >= 10_000, "{row}");
         }
+        watched_as_csv(&sandbox);
         sandbox
             .netlab(&["fault", "inject", "cut", "--between", "client-1,server"])
             .expect(0);

@@ -4,7 +4,7 @@
 use super::exit::{Exit, Failure};
 use super::labs::{self, Seen};
 use super::signal::Signals;
-use super::table::{self, Format};
+use super::table::{self, Format, Looks};
 use super::{Context, LabOption};
 use crate::engine::docker::Docker;
 use crate::link::LinkProperties;
@@ -34,7 +34,8 @@ Examples:
 pub struct Arguments {
     /// Only links from or to these nodes
     nodes: Vec<String>,
-    /// Look again every second: rates, delays and losses are those of the time since the last look
+    /// Look again every second: rates, delays and losses are those of the time since the last look. In json and
+    /// csv each row is a line with its time, and counts go on from the start
     #[arg(short, long)]
     watch: bool,
     /// What each node sent that crossed no link, instead of links; in a table of links those who sent
@@ -56,11 +57,16 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
     }
     let mut signals = Signals::listen()?;
     let mut before = Before::default();
+    let mut looks = Looks::default();
     loop {
         let (rows, ports) = links(&engine, &lab, &arguments.nodes).await?;
         let palette = context.terminal.out;
+        let format = arguments.format;
+        let lines = arguments.watch && format != Format::Table;
         let text = match arguments.of_nodes {
-            true => of_nodes(&ports, arguments.format, palette),
+            true if lines => looks.lines(format, &ports),
+            false if lines => looks.lines(format, &rows),
+            true => of_nodes(&ports, format, palette),
             false => render(&rows, &before, arguments, context) + &odd(&ports, arguments, palette),
         };
         if !arguments.watch {

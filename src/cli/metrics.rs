@@ -6,7 +6,7 @@ mod rates;
 use super::exit::{Exit, Failure};
 use super::labs::{self, Seen};
 use super::signal::Signals;
-use super::table::{self, Format};
+use super::table::{self, Format, Looks};
 use super::{Context, LabOption};
 use crate::engine::docker::Docker;
 use crate::record::look::MetricRow;
@@ -35,7 +35,7 @@ pub struct Arguments {
     /// Only these nodes
     #[arg(conflicts_with = "listen")]
     nodes: Vec<String>,
-    /// Look again every second
+    /// Look again every second; in json and csv each row is a line with its time
     #[arg(short, long, conflicts_with = "listen")]
     watch: bool,
     /// How the list is printed: table, json or csv
@@ -72,6 +72,7 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
     }
     let mut signals = Signals::listen()?;
     let mut before = Look::new(&ask(&engine, &lab).await?);
+    let mut looks = Looks::default();
     loop {
         tokio::select! {
             signal = signals.wait() => return Ok(signal.exit()),
@@ -80,7 +81,10 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
         let now = Look::new(&ask(&engine, &lab).await?);
         let mut lines = rates::lines(&before, &now);
         lines.retain(|line| arguments.nodes.is_empty() || arguments.nodes.contains(&line.node));
-        let text = render(&lines, arguments, context);
+        let text = match arguments.watch && arguments.format != Format::Table {
+            true => looks.lines(arguments.format, &lines),
+            false => render(&lines, arguments, context),
+        };
         if !arguments.watch {
             context.terminal.print(&text)?;
             return Ok(Exit::Passed);

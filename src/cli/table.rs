@@ -5,6 +5,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 /// How a list is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -38,35 +39,69 @@ pub fn list<T: Serialize>(
 
 /// The fields of `rows`, those of inner maps as `outer.inner`; a field that a row lacks is empty.
 pub fn csv<T: Serialize>(rows: &[T]) -> String {
-    let mut names: Vec<String> = Vec::new();
-    let mut lines = Vec::new();
-    for row in rows {
-        let mut line = BTreeMap::new();
-        flatten(
-            "",
-            &serde_json::to_value(row).unwrap_or_default(),
-            &mut |name, text| {
+    Looks::default().csv(rows)
+}
+
+/// Lists for programs, one look after the other: each row with the time of its look.
+#[derive(Default)]
+pub struct Looks {
+    head: Vec<String>,
+}
+
+/// A row, and when it was so.
+#[derive(Serialize)]
+struct Timed<'a, T> {
+    time: &'a str,
+    #[serde(flatten)]
+    row: &'a T,
+}
+
+impl Looks {
+    /// Each row of the look made now: as CSV a line under a head that comes again only when it is another,
+    /// else as a JSON object on a line of its own.
+    pub fn lines<T: Serialize>(&mut self, format: Format, rows: &[T]) -> String {
+        let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+        let timed = rows.iter().map(|row| Timed { time: &time, row });
+        match format {
+            Format::Csv => self.csv(&timed.collect::<Vec<_>>()),
+            _ => timed.map(|row| json_line(&row)).collect(),
+        }
+    }
+
+    fn csv<T: Serialize>(&mut self, rows: &[T]) -> String {
+        let mut names: Vec<String> = Vec::new();
+        let mut lines = Vec::new();
+        for row in rows {
+            let mut line = BTreeMap::new();
+            let row = serde_json::to_value(row).unwrap_or_default();
+            flatten("", &row, &mut |name, text| {
                 if !names.iter().any(|known| known == name) {
                     names.push(name.to_owned());
                 }
                 line.insert(name.to_owned(), text);
-            },
-        );
-        lines.push(line);
+            });
+            lines.push(line);
+        }
+        let mut out = String::new();
+        if !rows.is_empty() && names != self.head {
+            out = names.join(",") + "\n";
+            self.head = names;
+        }
+        for line in lines {
+            let cell = |name| line.get(name).map_or_else(String::new, |text| cell(text));
+            out.push_str(&self.head.iter().map(cell).collect::<Vec<_>>().join(","));
+            out.push('\n');
+        }
+        out
     }
-    let cell = |text: &str| match text.contains(['"', ',', '\n', '\r']) {
+}
+
+/// A field of a CSV line.
+fn cell(text: &str) -> String {
+    match text.contains(['"', ',', '\n', '\r']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
         false => text.to_owned(),
-    };
-    let mut out = names.join(",") + "\n";
-    for line in lines {
-        let cells = names
-            .iter()
-            .map(|name| line.get(name).map_or_else(String::new, |t| cell(t)));
-        out.push_str(&cells.collect::<Vec<_>>().join(","));
-        out.push('\n');
     }
-    out
 }
 
 fn flatten(name: &str, value: &Value, tell: &mut impl FnMut(&str, String)) {
@@ -96,7 +131,16 @@ fn flatten(name: &str, value: &Value, tell: &mut impl FnMut(&str, String)) {
 
 /// A JSON text with its newline.
 pub fn json(value: &impl Serialize) -> String {
-    match serde_json::to_string_pretty(value) {
+    written(serde_json::to_string_pretty(value))
+}
+
+/// A JSON text on one line, with its newline.
+fn json_line(value: &impl Serialize) -> String {
+    written(serde_json::to_string(value))
+}
+
+fn written(json: serde_json::Result<String>) -> String {
+    match json {
         Ok(text) => text + "\n",
         // Only maps with keys that are no text fail, and there are none.
         Err(error) => format!("{{\"error\":\"{error}\"}}\n"),
@@ -170,6 +214,26 @@ mod tests {
             serde_json::json!({ "a": null, "e": true }),
         ];
         assert_eq!(csv(&rows), "a,b.c,b.d,e\n\"x,\"\"y\"\"\",1,p q,\n,,,true\n");
+    }
+
+    #[test]
+    fn looks_have_one_head_and_the_time_of_each_row() {
+        let row = |a: u8| serde_json::json!({ "a": a });
+        let mut looks = Looks::default();
+        assert_eq!(looks.lines::<u8>(Format::Csv, &[]), "");
+        let first = looks.lines(Format::Csv, &[row(1), row(2)]);
+        let second = looks.lines(Format::Csv, &[row(3)]);
+        let other = looks.lines(Format::Csv, &[serde_json::json!({ "b": 4 })]);
+        let heads = |text: &str| text.lines().filter(|line| line.contains("time")).count();
+        assert_eq!([&first, &second, &other].map(|text| heads(text)), [1, 0, 1]);
+        assert_eq!(
+            [&first, &second, &other].map(|text| text.lines().count()),
+            [3, 1, 2]
+        );
+        let line = looks.lines(Format::Json, &[row(5)]);
+        let value: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((value["a"].as_u64(), line.lines().count()), (Some(5), 1));
+        assert!(humantime::parse_rfc3339(value["time"].as_str().unwrap()).is_ok());
     }
 
     #[test]

@@ -257,6 +257,10 @@ impl Running {
         let _ = nix::sys::signal::kill(pid, signal);
     }
 
+    pub fn stdout(&self) -> String {
+        fs::read_to_string(&self.stdout).unwrap_or_default()
+    }
+
     pub fn stderr(&self) -> String {
         fs::read_to_string(&self.stderr).unwrap_or_default()
     }
