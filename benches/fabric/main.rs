@@ -8,6 +8,7 @@
 
 #[path = "../bed/mod.rs"]
 mod bed;
+mod looks;
 mod mahimahi;
 mod packets;
 mod scale;
@@ -27,6 +28,11 @@ const FIGURES: &[(&str, &str, fn())] = &[
         scale::junk,
     ),
     ("scale", "all pairs, 2 to 200 nodes", scale::all_pairs),
+    (
+        "looks",
+        "packets while all links are looked at",
+        looks::looks,
+    ),
 ];
 
 fn main() {

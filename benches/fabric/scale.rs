@@ -101,14 +101,14 @@ pub fn junk() {
 }
 
 /// A lab of which every node is wired.
-struct Crowd {
-    fabric: Fabric,
+pub struct Crowd {
+    pub fabric: Fabric,
     nodes: Vec<Namespace>,
     sockets: Vec<UdpSocket>,
 }
 
 impl Crowd {
-    fn new(count: u32, link: LinkProperties) -> Crowd {
+    pub fn new(count: u32, link: LinkProperties) -> Crowd {
         let fabric = Fabric::start(config(count, link)).unwrap();
         let wire = |at: u32| {
             let (node, namespace) = (NodeIndex(at), Namespace::new());
@@ -124,8 +124,12 @@ impl Crowd {
         }
     }
 
+    pub fn node(&self, at: usize) -> &Namespace {
+        &self.nodes[at]
+    }
+
     /// Every node sends `rounds` datagrams to every other: sent, received, and seconds.
-    fn exchange(&self, rounds: usize) -> (u64, u64, f64) {
+    pub fn exchange(&self, rounds: usize) -> (u64, u64, f64) {
         let received = AtomicU64::new(0);
         let done = AtomicBool::new(false);
         let begin = Instant::now();

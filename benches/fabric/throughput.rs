@@ -18,7 +18,7 @@ fn giga(values: &[f64]) -> String {
 pub fn clean() {
     let (_fabric, nodes) = lab(3, LinkProperties::default());
     let bare = veth();
-    for congestion in tcp::available(&["bbr", "reno"]) {
+    for congestion in tcp::available(&["cubic", "bbr", "reno"]) {
         let measure =
             |[a, b]: [&lab::Namespace; 2]| tcp::throughput([a, b], Some(congestion), WARM, TIME);
         let rounds = (0..ROUNDS).map(|_| {

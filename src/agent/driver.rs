@@ -22,7 +22,7 @@ use super::core::{Action, Core, Input};
 use super::desire::Operation;
 use super::doors::TO_CLIENT;
 use super::identity::{Caller, Identity, Seat};
-use super::look::Captures;
+use super::look::{Captures, Found, Wanted};
 use super::measured::Measured;
 use super::position::{self, Position};
 use super::publish::Publisher;
@@ -31,7 +31,7 @@ use super::sampler::{Sampler, Tick};
 use super::{AgentError, sys, watch};
 use crate::engine::{Engine, EngineError};
 use crate::fabric::wire::WireSpec;
-use crate::fabric::{Fabric, LagSnapshot, LinkCounters, Tun};
+use crate::fabric::{Fabric, FabricError, LagSnapshot, LinkCounters, Tun};
 use crate::id::{NetworkIndex, NodeIndex};
 use crate::plan::Adoption;
 use crate::record::event::Event;
@@ -93,6 +93,8 @@ pub(super) enum Message {
     Measured(u32, Measured),
     /// What links carried until then (CLOCK_MONOTONIC), after so many adoptions.
     Links(u32, u64, Vec<LinkCounters>),
+    /// What was read for a client, by places after so many adoptions.
+    Found(u32, u64, Wanted, Result<Found, FabricError>),
 }
 
 /// Answer to a caller at the gate; none: hang up.
@@ -345,6 +347,9 @@ impl<E: Engine + 'static> Driver<E> {
             }
             Message::Links(_, at, counters) => {
                 return self.keep_links(at, &counters, false);
+            }
+            Message::Found(epoch, client, what, found) => {
+                return Ok(self.tell_found(epoch, client, what, found)?);
             }
             Message::Tick(tick) => {
                 self.scrape_all(tick.at);

@@ -7,7 +7,7 @@ use super::core::{Action, Core};
 use super::driver::{Driver, Outgoing};
 use crate::engine::Engine;
 use crate::fabric::capture::{Capture, Filter};
-use crate::fabric::{Dropped, FabricError, LinkState, PortCounters};
+use crate::fabric::{Dropped, Fabric, FabricError, LinkCounters, LinkState, PortCounters};
 use crate::id::NodeIndex;
 use crate::record::look::{Captured, DroppedPackets, LINKS_PER_REPLY, LinkRow, MetricRow, PortRow};
 use crate::record::stream::Reply;
@@ -16,6 +16,28 @@ use tokio::sync::mpsc;
 
 /// Captures at once.
 const CAPTURES: usize = 8;
+
+/// What a client may ask about links.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wanted {
+    Links,
+    Metrics,
+}
+
+/// What was read for a client, by places in the lab.
+pub(super) enum Found {
+    Links(Vec<LinkState>, Vec<PortCounters>),
+    Counters(Vec<LinkCounters>),
+}
+
+impl Wanted {
+    pub(super) fn read(self, fabric: &Fabric) -> Result<Found, FabricError> {
+        Ok(match self {
+            Wanted::Links => Found::Links(fabric.links()?, fabric.port_counters()?),
+            Wanted::Metrics => Found::Counters(fabric.counters()?),
+        })
+    }
+}
 
 impl Core {
     /// Captures, or says which name is unknown.
@@ -107,10 +129,8 @@ fn causes(dropped: &Dropped) -> DroppedPackets {
 
 impl<E: Engine + 'static> Driver<E> {
     /// Tells a client what links carried.
-    pub(super) fn tell_links(&mut self, client: u64) -> Result<(), FabricError> {
-        let states = self.fabric.links()?;
+    pub(super) fn tell_links(&mut self, client: u64, states: &[LinkState], ports: &[PortCounters]) {
         let rows: Vec<LinkRow> = states.iter().map(|state| self.core.row(state)).collect();
-        let ports = self.fabric.port_counters()?;
         let nodes = ports.iter().map(|port| self.core.port_row(port)).collect();
         let mut parts = rows.chunks(LINKS_PER_REPLY).map(<[LinkRow]>::to_vec);
         let last = parts.next_back().unwrap_or_default();
@@ -128,27 +148,25 @@ impl<E: Engine + 'static> Driver<E> {
             more: false,
         };
         self.reply(client, reply, true);
-        Ok(())
     }
 
     /// Tells a client what every node does, and what the links from it carried.
-    pub(super) fn tell_metrics(&mut self, client: u64) -> Result<(), FabricError> {
+    pub(super) fn tell_metrics(&mut self, client: u64, counters: &[LinkCounters]) {
         let mut rows = self.core.metric_rows();
-        rows.extend(self.link_rows()?);
+        rows.extend(self.link_rows(counters));
         let mut parts = rows.chunks(LINKS_PER_REPLY).peekable();
         while let Some(part) = parts.next() {
             let more = parts.peek().is_some();
             let rows = part.to_vec();
             self.reply(client, Reply::Metrics { rows, more }, !more);
         }
-        Ok(())
     }
 
     /// Of each node what links from it carried: a large lab has too many pairs.
-    fn link_rows(&self) -> Result<Vec<MetricRow>, FabricError> {
+    fn link_rows(&self, counters: &[LinkCounters]) -> Vec<MetricRow> {
         let nodes = &self.core.lab.nodes;
         let mut sums = vec![(0, Dropped::default()); nodes.len()];
-        for link in self.fabric.counters()? {
+        for link in counters {
             if let Some((packets, dropped)) = sums.get_mut(link.from.at()) {
                 *packets += link.packets;
                 dropped.add(&link.dropped);
@@ -173,7 +191,7 @@ impl<E: Engine + 'static> Driver<E> {
                 )
             }));
         }
-        Ok(rows)
+        rows
     }
 
     /// Writes packets to a client until it says no more.

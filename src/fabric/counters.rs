@@ -83,6 +83,11 @@ pub struct LinkCounters {
 }
 
 impl LinkCounters {
+    /// Which link it is: what rows are sorted by.
+    pub(super) fn link(&self) -> (NetworkIndex, NodeIndex, NodeIndex) {
+        (self.network, self.from, self.to)
+    }
+
     pub(super) fn new(network: NetworkIndex, from: NodeIndex, to: NodeIndex) -> LinkCounters {
         LinkCounters {
             network,

@@ -33,7 +33,9 @@
 //!   kernels' TCP, and less than one is ours (perf);
 //! - where packets are looked at one by one, but leave together, TCP has 10 Gbit/s (`worker/deliver`);
 //!   small datagrams pass at 50,000 to 200,000 a second, about as over the veth pair;
-//! - 200 nodes send each other datagrams, all pairs, and none is lost;
+//! - 200 nodes send each other datagrams, all pairs, and none is lost. While the counters of those 39,800 links are
+//!   read the lag's p99 is 0.1 ms, 0.1 to 0.2 with their delays; a change of all of them at once, by a fault or as another
+//!   configuration, is one piece, and packets wait 5 to 8 ms for it;
 //! - polling after each packet is worse: for 20 µs the round trip was 60 instead of 26 µs, for 60 µs
 //!   140 µs, and throughput the same within the noise: the application's thread waits for the processor
 //!   that polls. SCHED_OTHER with nice −20 has a lag p99 of 11 ms under load. So the thread sleeps between packets,
@@ -83,6 +85,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use switch::Switch;
+use switch::tally::Look;
 use worker::{Command, Worker};
 
 /// How long the forwarding thread may take for a command, and for its end.
@@ -138,14 +141,27 @@ impl Fabric {
         work: impl FnOnce(&mut Worker) -> T + Send + 'static,
     ) -> Result<T, FabricError> {
         let (answer, answered) = sync_channel(1);
-        let command: Command = Box::new(move |worker| {
+        self.tell(Box::new(move |worker| {
             let _ = answer.send(work(worker)); // an asker that gave up needs no answer
-        });
+        }))?;
+        hear(&answered)
+    }
+
+    /// All rows of a look at the links, of which the forwarding thread does a part at a time.
+    fn look<T: Send + 'static>(&self, mut look: Look<T>) -> Result<Vec<T>, FabricError> {
+        let (answer, answered) = sync_channel(1);
+        let part = move |worker: &mut Worker| {
+            let all = look.go_on(&worker.switch, sys::now());
+            all.map(|all| answer.send(all)).is_some()
+        };
+        self.tell(Box::new(|worker| worker.work_on(Box::new(part))))?;
+        Ok(hear(&answered)?.into_iter().flatten().collect())
+    }
+
+    fn tell(&self, command: Command) -> Result<(), FabricError> {
         self.commands.send(command).map_err(|_| FabricError::Gone)?;
         self.wake.write(1).map_err(|_| FabricError::Gone)?;
-        answered
-            .recv_timeout(PATIENCE)
-            .map_err(|_| FabricError::Gone)
+        Ok(())
     }
 
     /// How the devices of `node` shall look, in the order of its interfaces: `eth0`, `eth1`, … Each has
@@ -280,8 +296,10 @@ impl Fabric {
         was: &[Option<NodeIndex>],
     ) -> Result<u64, FabricError> {
         let was = was.to_vec();
+        // Made here: packets need not wait for it.
+        let new = Switch::new(config)?;
         let (at, told) = self.ask(move |worker| {
-            let told = worker.reconfigure(config, &was)?;
+            let told = worker.reconfigure(new, &was)?;
             Ok::<_, FabricError>((sys::now(), worker.devices_of(&told)))
         })??;
         Fabric::forget_path_mtus(told);
@@ -319,12 +337,15 @@ impl Fabric {
         self.ask(move |worker| worker.on_lost = Some(Box::new(callback)))
     }
 
-    /// Links that carried or dropped something since the start, sorted by network, sender and receiver.
+    /// Links that carried or dropped something since the start, sorted by network, sender and receiver. Each
+    /// row is as it was at one moment; those of a large lab are read in parts, between which packets pass.
     ///
     /// # Errors
     /// Only [`FabricError::Gone`].
     pub fn counters(&self) -> Result<Vec<LinkCounters>, FabricError> {
-        self.ask(|worker| worker.switch.counters(sys::now()))
+        let mut all = self.look(Look::counters())?;
+        all.sort_unstable_by_key(LinkCounters::link);
+        Ok(all)
     }
 
     /// The same with the time that packets were under way.
@@ -332,7 +353,9 @@ impl Fabric {
     /// # Errors
     /// Only [`FabricError::Gone`].
     pub fn links(&self) -> Result<Vec<LinkState>, FabricError> {
-        self.ask(|worker| worker.switch.links(sys::now()))
+        let mut all = self.look(Look::states())?;
+        all.sort_unstable_by_key(|state| state.counters.link());
+        Ok(all)
     }
 
     /// How long packets were under way on the link from `from` to `to` since the start.
@@ -438,6 +461,11 @@ impl Fabric {
         thread.join().map_err(|_| FabricError::Gone)?;
         told
     }
+}
+
+/// What the forwarding thread answers.
+fn hear<T>(answer: &Receiver<T>) -> Result<T, FabricError> {
+    answer.recv_timeout(PATIENCE).map_err(|_| FabricError::Gone)
 }
 
 impl Drop for Fabric {

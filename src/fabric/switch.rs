@@ -35,7 +35,7 @@ mod hops;
 mod names;
 mod pmtu;
 mod reconfigure;
-mod tally;
+pub(super) mod tally;
 mod transit;
 pub(super) mod witness;
 
@@ -213,6 +213,8 @@ pub(super) struct Switch {
     /// For each network, index into `slots` of the link from member a to member b, at a × members + b.
     tables: Vec<Vec<u32>>,
     slots: Vec<Slot>,
+    /// How often links were given other places in `slots`.
+    numbering: u64,
     nodes: Vec<Node>,
     /// Which ports have a device.
     alive: Vec<bool>,
@@ -245,6 +247,7 @@ impl Switch {
             traces_begin: 0,
             tables: map.sizes().map(|size| vec![NONE; size * size]).collect(),
             slots: Vec::new(),
+            numbering: 0,
             nodes: nodes.collect(),
             alive: vec![false; map.len()],
             flows: Flows::default(),
@@ -338,13 +341,13 @@ impl Switch {
         &mut self,
         changes: &[LinkChange],
     ) -> Result<BTreeSet<NodeIndex>, FabricError> {
-        for change in changes {
-            self.ends(change.network, change.from, change.to)?;
+        let ends = changes.iter().map(|change| {
             self.check_trace(&change.properties)?;
-        }
+            self.ends(change.network, change.from, change.to)
+        });
+        let ends = ends.collect::<Result<Vec<_>, _>>()?;
         let mut told = BTreeSet::new();
-        for change in changes {
-            let (from, to) = self.ends(change.network, change.from, change.to)?;
+        for (change, (from, to)) in changes.iter().zip(ends) {
             let slot = self.slot(from, to);
             let slot = &mut self.slots[slot as usize];
             told.append(&mut slot.change(change.properties, change.down, &self.traces));

@@ -36,13 +36,15 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use rest::Rests;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
 /// Something to do between two packets.
 pub(super) type Command = Box<dyn FnOnce(&mut Worker) + Send>;
+/// Work that is done a part at a time, with packets between two parts; says whether that was the last.
+pub(super) type Parts = Box<dyn FnMut(&mut Worker) -> bool + Send>;
 /// Told when a node's device is gone.
 pub(super) type OnLost = Box<dyn Fn(NodeIndex) + Send>;
 
@@ -84,6 +86,8 @@ pub(super) struct Worker {
     pub(super) on_lost: Option<OnLost>,
     pub(super) stop: bool,
     commands: Receiver<Command>,
+    /// Work that has begun; each has an asker that waits for it.
+    begun: VecDeque<Parts>,
     epoll: Epoll,
     timer: TimerFd,
     wake: Arc<EventFd>,
@@ -145,6 +149,7 @@ impl Worker {
             on_lost: None,
             stop: false,
             commands,
+            begun: VecDeque::new(),
             epoll,
             timer,
             wake,
@@ -165,7 +170,13 @@ impl Worker {
         while !self.stop {
             self.deliver();
             self.rouse()?;
-            let timeout = self.sleep_until()?;
+            let timeout = match self.begun.pop_front() {
+                Some(work) => {
+                    self.work_on(work);
+                    0
+                }
+                None => self.sleep_until()?,
+            };
             let count = self.wait(&mut events, timeout)?;
             for event in &events[..count] {
                 match event.data() {
@@ -255,6 +266,13 @@ impl Worker {
                     return;
                 }
             }
+        }
+    }
+
+    /// Does a part, and the others after packets that wait.
+    pub(super) fn work_on(&mut self, mut work: Parts) {
+        if !work(self) {
+            self.begun.push_back(work);
         }
     }
 

@@ -1,8 +1,9 @@
 //! Another set of nodes while devices carry packets.
 
 use super::lab::*;
-use netlab::fabric::{Config, Fabric};
+use netlab::fabric::{Config, Fabric, LinkCounters};
 use netlab::id::NodeIndex;
+use netlab::link::LinkProperties;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -104,4 +105,53 @@ fn gone_and_back(fabric: &Fabric, order: &[usize], base: &Config) {
     assert_eq!(attached(fabric), 3);
     fabric.reconfigure(next, &was).unwrap();
     assert_eq!(attached(fabric), 2, "B's device is closed");
+}
+
+/// A lab that is read in several parts turns meanwhile: each look is at one numbering of nodes.
+#[test]
+fn a_look_at_all_links_is_of_one_configuration() {
+    if !able() {
+        return;
+    }
+    const NODES: u32 = 300;
+    let (fabric, [a, _b, _c]) = lab(NODES, LinkProperties::default());
+    let socket = a.udp(4000);
+    for to in 1..NODES {
+        // Most have no device: the link counts a loss.
+        socket.send_to(b"hello", v4(NodeIndex(to), 9)).unwrap();
+    }
+    eventually("all links are used", || {
+        from(&fabric.counters().unwrap(), A) == NODES as usize - 1
+    });
+    let links = fabric.counters().unwrap().len();
+    let turned = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for turn in 1..=50 {
+                let mut next = config(NODES, LinkProperties::default());
+                next.nodes.rotate_left(turn % NODES as usize);
+                next.names.clear();
+                let was: Vec<_> = (0..NODES)
+                    .map(|at| Some(NodeIndex((at + 1) % NODES)))
+                    .collect();
+                fabric.reconfigure(next, &was).unwrap();
+                turned.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        while turned.load(Ordering::SeqCst) < 50 {
+            let seen = fabric.counters().unwrap();
+            assert_eq!(seen.len(), links);
+            let mut ends: Vec<_> = seen.iter().map(|c| (c.from, c.to)).collect();
+            assert!(ends.is_sorted(), "{ends:?}");
+            ends.dedup();
+            assert_eq!(ends.len(), links, "no link twice");
+            let most = (0..NODES).map(|node| from(&seen, NodeIndex(node))).max();
+            assert_eq!(most, Some(NODES as usize - 1), "all of A's are A's");
+        }
+    });
+}
+
+/// Links from a node.
+fn from(links: &[LinkCounters], node: NodeIndex) -> usize {
+    links.iter().filter(|c| c.from == node).count()
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns what takes a line or a call of the engine; the rest has modules of its own. Must not decide.
 
-use super::{AgentError, Driver, GateAnswer, Message, Outgoing, said, sys, watch};
+use super::{AgentError, Driver, GateAnswer, Message, Outgoing, Wanted, said, sys, watch};
 use crate::agent::core::{Action, Input};
 use crate::agent::desire::Operation;
 use crate::engine::Engine;
@@ -116,8 +116,8 @@ impl<E: Engine + 'static> Driver<E> {
             Action::CloseRun { drops } => {
                 self.recorder.close(drops, &self.core.lab, &self.fabric)?;
             }
-            Action::TellLinks { client } => self.tell_links(client)?,
-            Action::TellMetrics { client } => self.tell_metrics(client)?,
+            Action::TellLinks { client } => self.read_for(client, Wanted::Links),
+            Action::TellMetrics { client } => self.read_for(client, Wanted::Metrics),
             Action::Capture {
                 client,
                 filter,

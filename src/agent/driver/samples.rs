@@ -1,5 +1,5 @@
 //! What the driver reads of the fabric once in a while: packets that devices dropped, and what links
-//! carried.
+//! carried, for the record and for who asks.
 //!
 //! Owns how often. Reading takes a walk over all devices or pairs, so it is done beside the driver and
 //! comes back as a [`Message`]; only at the borders of faults the driver waits for what links carried, so
@@ -7,11 +7,12 @@
 
 use super::{AgentError, Driver, Message, SIGN_OF_LIFE, sys};
 use crate::agent::cgroup::usage;
+use crate::agent::look::{Found, Wanted};
 use crate::agent::machine::sample;
 use crate::agent::measured::Measured;
 use crate::agent::sampler::Tick;
 use crate::engine::Engine;
-use crate::fabric::{Fabric, LagSnapshot, LinkCounters};
+use crate::fabric::{Fabric, FabricError, LagSnapshot, LinkCounters};
 use crate::id::NodeIndex;
 use crate::record::event::What;
 use netlab_protocol::control::Sample;
@@ -133,6 +134,36 @@ impl<E: Engine + 'static> Driver<E> {
                 let _ = inbox.blocking_send(Message::Links(epoch, at, counters)); // the agent may be ending
             }
         });
+    }
+
+    /// Reads something for a client beside the driver, as a large lab's links take a while; it comes back
+    /// as [`Message::Found`].
+    pub(super) fn read_for(&self, client: u64, what: Wanted) {
+        let (fabric, inbox) = (Arc::clone(&self.fabric), self.sender.clone());
+        let epoch = self.moves.epoch();
+        spawn_blocking(move || {
+            let found = what.read(&fabric);
+            let _ = inbox.blocking_send(Message::Found(epoch, client, what, found)); // the agent may be ending
+        });
+    }
+
+    /// Tells a client what was read for it, or reads it again, if the lab is another one since.
+    pub(super) fn tell_found(
+        &mut self,
+        epoch: u32,
+        client: u64,
+        what: Wanted,
+        found: Result<Found, FabricError>,
+    ) -> Result<(), FabricError> {
+        if epoch != self.moves.epoch() {
+            self.read_for(client, what);
+            return Ok(());
+        }
+        match found? {
+            Found::Links(states, ports) => self.tell_links(client, &states, &ports),
+            Found::Counters(counters) => self.tell_metrics(client, &counters),
+        }
+        Ok(())
     }
 }
 

@@ -141,7 +141,8 @@ fn manners_and_answers_follow_their_nodes() {
     // B is node 0 now, C node 1, and A is gone.
     let mut next = config(None);
     next.nodes.remove(0);
-    s.reconfigure(next, &[Some(B), Some(C)], MS).unwrap();
+    s.reconfigure(Switch::new(next).unwrap(), &[Some(B), Some(C)], MS)
+        .unwrap();
     let answers = late(&mut s, 20 * MS);
     assert_eq!((answers.len(), answers[0].0), (1, PortIndex(0)));
     let asked = |s: &mut Switch, from: NodeIndex, now: u32| {

@@ -81,11 +81,13 @@ fn a_reconfiguration_widens_links_too() {
     let link = (NodeIndex(0), NodeIndex(1), narrow(usual, Some(1200)));
     next.networks[0].links.push(link);
     let same = next.clone();
-    let (_, told) = s.reconfigure(next, &[Some(C), Some(B)], 0).unwrap();
+    let (_, told) = s
+        .reconfigure(Switch::new(next).unwrap(), &[Some(C), Some(B)], 0)
+        .unwrap();
     assert!(told.is_empty(), "{told:?}");
     let mut wide = same;
     wide.networks[0].links.clear();
     let both = [Some(NodeIndex(0)), Some(NodeIndex(1))];
-    let (_, told) = s.reconfigure(wide, &both, 0).unwrap();
+    let (_, told) = s.reconfigure(Switch::new(wide).unwrap(), &both, 0).unwrap();
     assert_eq!(told.into_iter().collect::<Vec<_>>(), [NodeIndex(0)]);
 }

@@ -2,32 +2,30 @@
 //!
 //! Owns what of the old state belongs to the new one. Must not know devices.
 
-use super::super::counters::LinkCounters;
+use super::super::FabricError;
 use super::super::frame::Departure;
 use super::super::map::PortIndex;
 use super::super::model::Cause;
-use super::super::{Config, FabricError};
-use super::{NONE, Switch};
+use super::{NONE, Slot, Switch};
 use crate::id::{NetworkIndex, NodeIndex};
 use std::collections::BTreeSet;
 
 impl Switch {
-    /// Becomes what `config` says ([`super::super::Fabric::reconfigure`]); returns where each port that
-    /// there was is now, and who has to forget path mtus.
+    /// Becomes `new`, which was made of a configuration and has forwarded nothing yet
+    /// ([`super::super::Fabric::reconfigure`]); returns where each port that there was is now, and who
+    /// has to forget path mtus.
     pub(in super::super) fn reconfigure(
         &mut self,
-        config: Config,
+        mut new: Switch,
         was: &[Option<NodeIndex>],
         now: u64,
     ) -> Result<(Vec<Option<PortIndex>>, BTreeSet<NodeIndex>), FabricError> {
-        let moves = self.moves(was, config.nodes.len())?;
-        for network in &config.networks {
-            let links = network.links.iter().map(|(.., properties)| properties);
-            for properties in links.chain([&network.default_link]) {
-                self.check_trace(properties)?;
-            }
+        let moves = self.moves(was, new.nodes.len())?;
+        let links = new.slots.iter().map(|link| link.model.properties());
+        let usual = new.networks.iter().map(|network| &network.default_link);
+        for properties in links.chain(usual) {
+            self.check_trace(properties)?;
         }
-        let mut new = Switch::new(config)?;
         // Nothing fails from here on.
         new.set_traces(std::mem::take(&mut self.traces), self.traces_begin);
         let old = std::mem::replace(self, new);
@@ -67,6 +65,7 @@ impl Switch {
         old.let_go(&ports, now);
         old.sift_answers(|port| ports[port.at()]);
         (self.queries, self.flows) = (old.queries, std::mem::take(&mut old.flows));
+        self.numbering = old.numbering + 1;
         self.taps = std::mem::take(&mut old.taps);
         self.schedule = std::mem::take(&mut old.schedule);
         self.late = std::mem::take(&mut old.late);
@@ -139,43 +138,66 @@ impl Switch {
     }
 
     /// Returns the new place of each old link, [`NONE`] for those that are gone, and who was told of
-    /// an mtu that is larger now, or gone.
+    /// an mtu that is larger now, or gone. Links that stay are changed where they are: 200 nodes have
+    /// 39,800, and packets wait meanwhile.
     fn inherit_links(
         &mut self,
-        old: Switch,
+        mut old: Switch,
         ports: &[Option<PortIndex>],
         moves: &[Option<NodeIndex>],
     ) -> (Vec<u32>, BTreeSet<NodeIndex>) {
         let (mut places, mut told) = (Vec::with_capacity(old.slots.len()), BTreeSet::new());
-        for mut link in old.slots {
+        let mut declared: Vec<_> = std::mem::take(&mut self.slots)
+            .into_iter()
+            .map(Some)
+            .collect();
+        let mut next = 0;
+        old.slots.retain_mut(|link| {
             let (from, to) = link.ends;
-            link.told = link
-                .told
-                .iter()
-                .filter_map(|node| moves[node.at()])
-                .collect();
+            let heard = std::mem::take(&mut link.told);
+            link.told = heard.iter().filter_map(|node| moves[node.at()]).collect();
             let (Some(from), Some(to)) = (ports[from.at()], ports[to.at()]) else {
                 told.append(&mut link.told);
                 places.push(NONE);
-                continue;
+                return false;
             };
-            let place = self.slot(from, to);
-            let declared = &self.slots[place as usize];
-            let properties = *declared.model.properties();
-            let LinkCounters {
-                network, from, to, ..
-            } = declared.counters;
-            (link.counters.network, link.counters.from, link.counters.to) = (network, from, to);
-            link.ends = declared.ends;
-            link.model.reseed(self.seed);
-            if *link.model.properties() != properties {
-                let down = link.model.is_held_down();
-                told.append(&mut link.change(properties, down, &self.traces));
-            }
-            self.slots[place as usize] = link;
-            places.push(place);
+            let (table, at) = self.cell(from, to);
+            let place = std::mem::replace(&mut self.tables[table][at], next);
+            let said = declared.get_mut(place as usize).and_then(Option::take);
+            told.append(&mut self.inherit_link(link, (from, to), said));
+            places.push(next);
+            next += 1;
+            true
+        });
+        self.slots = old.slots;
+        for link in declared.into_iter().flatten() {
+            let (table, at) = self.cell(link.ends.0, link.ends.1);
+            self.tables[table][at] = self.slots.len() as u32;
+            self.slots.push(link);
         }
         (places, told)
+    }
+
+    /// Makes a link that stays what is `said` of it, or is usual in its network; returns who was told of an mtu that is
+    /// larger now.
+    fn inherit_link(
+        &self,
+        link: &mut Slot,
+        ends: (PortIndex, PortIndex),
+        said: Option<Slot>,
+    ) -> BTreeSet<NodeIndex> {
+        let (from, to) = (self.map.of(ends.0), self.map.of(ends.1));
+        let usual = self.networks[from.network.at()].default_link;
+        let properties = said.map_or(usual, |said| *said.model.properties());
+        link.ends = ends;
+        link.counters.network = from.network;
+        (link.counters.from, link.counters.to) = (from.node, to.node);
+        link.model.reseed(self.seed);
+        if *link.model.properties() == properties {
+            return BTreeSet::new();
+        }
+        let down = link.model.is_held_down();
+        link.change(properties, down, &self.traces)
     }
 }
 

@@ -1,8 +1,10 @@
 //! Other nodes and links while packets are under way, without a device.
 
+use super::super::super::counters::LinkCounters;
+use super::super::tally::Look;
 use super::super::tests::*;
 use super::*;
-use crate::fabric::{AccessChange, LinkChange, NodeConfig, Wires};
+use crate::fabric::{AccessChange, Config, LinkChange, NodeConfig, Wires};
 use crate::link::{LinkProperties, TraceIndex};
 use crate::units::{BitRate, Ratio};
 use std::net::IpAddr;
@@ -31,7 +33,7 @@ fn what_stays_arrives_and_what_is_gone_does_not() {
         send(&mut s, from, &datagram(four(from), four(to)), 0);
     }
     let (next, was) = turned();
-    let (moves, _) = s.reconfigure(next, &was, MS).unwrap();
+    let (moves, _) = s.reconfigure(Switch::new(next).unwrap(), &was, MS).unwrap();
     assert_eq!(moves, [None, Some(port(B_NOW)), Some(port(C_NOW))]);
     let due = 5 * MS;
     let expected = [(due, C_NOW), (due, B_NOW), (due, C_NOW)];
@@ -81,7 +83,7 @@ fn a_change_of_others_shifts_no_fate() {
     let moved = lost(|s| {
         let (mut next, was) = turned();
         next.networks[0].default_link.loss = Ratio(0.05);
-        s.reconfigure(next, &was, 0).unwrap();
+        s.reconfigure(Switch::new(next).unwrap(), &was, 0).unwrap();
         (B_NOW, C_NOW)
     });
     assert_eq!(untouched, moved);
@@ -89,7 +91,7 @@ fn a_change_of_others_shifts_no_fate() {
         let (mut next, was) = turned();
         next.networks[0].default_link.loss = Ratio(0.05);
         next.seed += 1;
-        s.reconfigure(next, &was, 0).unwrap();
+        s.reconfigure(Switch::new(next).unwrap(), &was, 0).unwrap();
         (B_NOW, C_NOW)
     });
     assert_ne!(untouched, seeded, "another seed is another run");
@@ -118,12 +120,13 @@ fn links_change_where_the_configuration_says_so_and_stay_down() {
     let same = [A, B, C].map(Some);
     let mut next = config(None);
     next.networks[0].links.push((A, B, slow(9)));
-    s.reconfigure(next, &same, 0).unwrap();
+    s.reconfigure(Switch::new(next).unwrap(), &same, 0).unwrap();
     let to = |to| datagram(four(A), four(to));
     send(&mut s, A, &to(B), 0);
     send(&mut s, A, &to(C), 0);
     assert_eq!(departures(&mut s, 9 * MS), [(9 * MS, B)]);
-    s.reconfigure(config(None), &same, 0).unwrap();
+    s.reconfigure(Switch::new(config(None)).unwrap(), &same, 0)
+        .unwrap();
     send(&mut s, A, &to(B), 0);
     assert_eq!(
         departures(&mut s, 9 * MS),
@@ -147,12 +150,13 @@ fn a_declared_cut_follows_the_configuration() {
         ..next.networks[0].default_link
     };
     next.networks[0].links.push((A, B, down));
-    s.reconfigure(next, &same, 0).unwrap();
+    s.reconfigure(Switch::new(next).unwrap(), &same, 0).unwrap();
     send(&mut s, A, &to_b, 0);
     send(&mut s, A, &datagram(four(A), four(C)), 0);
     assert_eq!(departures(&mut s, 9 * MS), [(5 * MS, C)]);
     assert_eq!(s.counters(0)[0].dropped.down, 2, "what was under way, too");
-    s.reconfigure(config(None), &same, 0).unwrap();
+    s.reconfigure(Switch::new(config(None)).unwrap(), &same, 0)
+        .unwrap();
     send(&mut s, A, &to_b, 0);
     assert_eq!(departures(&mut s, 9 * MS), [(5 * MS, B)]);
 }
@@ -178,7 +182,7 @@ fn ways_over_hops_follow_their_nodes() {
         if !stays {
             (next.nodes[0], was[0]) = (node("new", 9), None);
         }
-        s.reconfigure(next, &was, MS).unwrap();
+        s.reconfigure(Switch::new(next).unwrap(), &was, MS).unwrap();
         let left = departures(&mut s, 100 * MS);
         match stays {
             true => assert_eq!(left, [(10 * MS, C)]),
@@ -204,7 +208,8 @@ fn queues_of_links_and_access_links_stay() {
     send(&mut s, B, &packet, 0);
     limited.nodes.remove(0);
     limited.nodes[1].downlink = rate;
-    s.reconfigure(limited, &[Some(B), Some(C)], 0).unwrap();
+    s.reconfigure(Switch::new(limited).unwrap(), &[Some(B), Some(C)], 0)
+        .unwrap();
     send(&mut s, A, &packet, 0);
     let due = |n: u64| 5 * MS + (n + 2) * 800_000;
     assert_eq!(departures(&mut s, 100 * MS), [(due(1), B), (due(2), B)]);
@@ -223,7 +228,10 @@ fn what_cannot_be_leaves_everything_as_it_was() {
     beyond.networks[0]
         .links
         .push((A, NodeIndex(3), LinkProperties::default()));
-    let said = |s: &mut Switch, config, was: &[_]| s.reconfigure(config, was, 0).unwrap_err();
+    let said = |s: &mut Switch, config, was: &[_]| {
+        let tried = Switch::new(config).and_then(|new| s.reconfigure(new, was, 0));
+        tried.unwrap_err()
+    };
     let duplicate = said(&mut s, twice, &same);
     assert!(matches!(duplicate, FabricError::DuplicateAddress(_)));
     assert!(matches!(
@@ -241,4 +249,38 @@ fn what_cannot_be_leaves_everything_as_it_was() {
     let unknown = said(&mut s, config(None), &[None, None, Some(NodeIndex(3))]);
     assert!(matches!(unknown, FabricError::UnknownNode(_)));
     assert_eq!(departures(&mut s, 5 * MS), [(5 * MS, B)]);
+}
+
+/// A look at more links than it takes at once: what leaves between two parts does not matter, but in another
+/// numbering they would be seen twice, or never.
+#[test]
+fn a_look_that_meets_a_reconfiguration_begins_anew() {
+    const NODES: u32 = 20;
+    let mut many = config(None);
+    many.nodes = (0..NODES)
+        .map(|at| node(&format!("n{at}"), at as u8 + 2))
+        .collect();
+    let mut s = Switch::new(many.clone()).unwrap();
+    let all =
+        (0..NODES).flat_map(|from| (0..NODES).map(move |to| (NodeIndex(from), NodeIndex(to))));
+    let pairs: Vec<_> = all.filter(|(from, to)| from != to).collect();
+    for (from, to) in &pairs {
+        send(&mut s, *from, &datagram(four(*from), four(*to)), 0);
+    }
+    let mut look = Look::counters();
+    assert!(look.go_on(&s, 0).is_none(), "there is more");
+    many.nodes.rotate_left(1);
+    let was: Vec<_> = (1..=NODES).map(|at| Some(NodeIndex(at % NODES))).collect();
+    s.reconfigure(Switch::new(many).unwrap(), &was, MS).unwrap();
+    assert!(look.go_on(&s, 0).is_none(), "from the start");
+    departures(&mut s, 5 * MS);
+    let mut seen = look.go_on(&s, 0).unwrap().concat();
+    seen.sort_unstable_by_key(LinkCounters::link);
+    let ends: Vec<_> = seen.iter().map(|link| (link.from, link.to)).collect();
+    assert_eq!(ends, pairs);
+    let ways: Vec<_> = seen
+        .iter()
+        .map(|link| link.under_way + link.packets)
+        .collect();
+    assert_eq!(ways, vec![1; pairs.len()]);
 }

@@ -7,7 +7,83 @@ use super::super::counters::{DelaySnapshot, LinkCounters, LinkState, PortCounter
 use super::super::frame::{Departure, Wire};
 use super::super::map::PortIndex;
 use super::super::model::Cause;
-use super::{Direct, Switch};
+use super::{Direct, Slot, Switch};
+
+/// Links that are looked at between two packets. All 39,800 of 200 nodes at once kept packets waiting for 5 ms, with
+/// their delays for 20; in these parts p99 of the lag is 0.1 and 0.1 to 0.2 ms, beside 0.1 without a look
+/// (`cargo bench --bench fabric -- looks`).
+const PART: usize = 256;
+/// The same where the times of their packets are copied, too.
+const PART_WITH_DELAYS: usize = 64;
+
+/// A look at all links, a part at a time.
+pub(in super::super) struct Look<T> {
+    row: fn(&Slot, u64) -> T,
+    part: usize,
+    /// Of those that carried or dropped something. Not in one piece: growing that would take longer than a part.
+    rows: Vec<Vec<T>>,
+    /// The first link of the next part, in links numbered so.
+    place: usize,
+    numbering: u64,
+}
+
+impl<T> Look<T> {
+    fn new(part: usize, row: fn(&Slot, u64) -> T) -> Look<T> {
+        Look {
+            row,
+            part,
+            rows: Vec::new(),
+            place: 0,
+            numbering: 0,
+        }
+    }
+
+    /// Looks at the next part, as it is at `now`; all rows after the last one. Where links have other places
+    /// than before it begins anew.
+    pub(in super::super) fn go_on(&mut self, switch: &Switch, now: u64) -> Option<Vec<Vec<T>>> {
+        if self.numbering != switch.numbering {
+            self.rows.clear();
+            (self.place, self.numbering) = (0, switch.numbering);
+        }
+        let links = switch.slots.get(self.place..).unwrap_or_default();
+        let used = links.iter().take(self.part).filter(|link| link.is_used());
+        self.rows
+            .push(used.map(|link| (self.row)(link, now)).collect());
+        self.place += self.part;
+        (links.len() <= self.part).then(|| std::mem::take(&mut self.rows))
+    }
+}
+
+impl Look<LinkCounters> {
+    pub(in super::super) fn counters() -> Look<LinkCounters> {
+        Look::new(PART, Slot::counters)
+    }
+}
+
+impl Look<LinkState> {
+    /// The same with the time that packets were on each link.
+    pub(in super::super) fn states() -> Look<LinkState> {
+        Look::new(PART_WITH_DELAYS, |link, now| LinkState {
+            counters: link.counters(now),
+            delays: link.delays.clone(),
+        })
+    }
+}
+
+impl Slot {
+    fn is_used(&self) -> bool {
+        let counters = &self.counters;
+        counters.packets + self.held.frames as u64 + counters.dropped.total() > 0
+    }
+
+    fn counters(&self, now: u64) -> LinkCounters {
+        LinkCounters {
+            queue_bytes: self.model.backlog(now),
+            under_way: self.held.frames as u64,
+            ..self.counters
+        }
+    }
+}
 
 impl Switch {
     /// Counts what became of a departure at `now` and takes its buffer back.
@@ -82,28 +158,14 @@ impl Switch {
         self.show(slot, frame, Some(cause), now);
     }
 
-    /// Links that carried or dropped something, by sender and receiver, as they are at `now`.
+    /// Counters of all links that carried or dropped something, by network, sender and receiver.
+    #[cfg(test)]
     pub(in super::super) fn counters(&self, now: u64) -> Vec<LinkCounters> {
-        let used = |c: &LinkCounters| c.packets + c.under_way + c.dropped.total() > 0;
-        let all = self.slots.iter().map(|slot| LinkCounters {
-            queue_bytes: slot.model.backlog(now),
-            under_way: slot.held.frames as u64,
-            ..slot.counters
-        });
-        let mut used: Vec<_> = all.filter(used).collect();
-        used.sort_unstable_by_key(|c| (c.network, c.from, c.to));
-        used
-    }
-
-    /// The same with the time that packets were on each link.
-    pub(in super::super) fn links(&self, now: u64) -> Vec<LinkState> {
-        let state = |counters: LinkCounters| {
-            let port = |node| self.map.port(node, counters.network).ok();
-            let ends = port(counters.from).zip(port(counters.to));
-            let delays = ends.map_or_else(DelaySnapshot::default, |(a, b)| self.delays(a, b));
-            LinkState { counters, delays }
-        };
-        self.counters(now).into_iter().map(state).collect()
+        let mut look = Look::counters();
+        let parts = std::iter::repeat_with(|| look.go_on(self, now));
+        let mut all = parts.flatten().next().unwrap_or_default().concat();
+        all.sort_unstable_by_key(LinkCounters::link);
+        all
     }
 
     /// How long packets were on the link; empty when nothing arrived yet.

@@ -2,9 +2,10 @@
 //!
 //! Owns which port has which, from when it is attached until it is closed. Must not know packets.
 
+use super::super::FabricError;
 use super::super::map::PortIndex;
+use super::super::switch::Switch;
 use super::super::sys::{self, Tun};
-use super::super::{Config, FabricError};
 use super::Worker;
 use super::rest::Account;
 use crate::id::NodeIndex;
@@ -63,10 +64,10 @@ impl Worker {
     /// Returns who has to forget path mtus.
     pub(in super::super) fn reconfigure(
         &mut self,
-        config: Config,
+        new: Switch,
         was: &[Option<NodeIndex>],
     ) -> Result<BTreeSet<NodeIndex>, FabricError> {
-        let (moves, told) = self.switch.reconfigure(config, was, sys::now())?;
+        let (moves, told) = self.switch.reconfigure(new, was, sys::now())?;
         let count = self.switch.map().len();
         let old = std::mem::replace(&mut self.ports, (0..count).map(|_| None).collect());
         for (port, to) in old.into_iter().zip(moves) {
