@@ -138,6 +138,23 @@ impl Connections {
         self.ways.len() < WAYS
     }
 
+    /// The same where ports have other places, without those of ports that are gone.
+    pub(super) fn moved(
+        self,
+        heir: impl Fn(PortIndex) -> Option<PortIndex>,
+        network: impl Fn(PortIndex) -> NetworkIndex,
+    ) -> Connections {
+        let moved = self.ways.into_values().filter_map(|way| {
+            let ends = (heir(way.ends.0)?, heir(way.ends.1)?);
+            let flow = packet::tcp_flow(way.source, way.target);
+            Some((key(flow, network(ends.0)), Way { ends, ..way }))
+        });
+        Connections {
+            ways: moved.collect(),
+            swept: self.swept,
+        }
+    }
+
     /// Forgets what a port sent.
     pub(super) fn forget(&mut self, port: PortIndex) {
         self.ways.retain(|_, way| way.ends.0 != port);

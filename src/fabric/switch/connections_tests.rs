@@ -1,6 +1,6 @@
 //! Connections that are aborted: who gets which reset, and what passes.
 
-use super::super::tests::{A, B, C, MS, four, port, send, six, switch};
+use super::super::tests::{A, B, C, MS, config, four, port, send, six, switch};
 use super::*;
 use std::net::IpAddr;
 
@@ -105,4 +105,38 @@ fn a_node_that_is_gone_is_forgotten() {
     send(&mut s, A, &segment(four, false, 100, 500, ACK), 0);
     s.set_alive(port(A), false);
     assert_eq!(abort(&mut s, &[(A, B)]).0, 0);
+}
+
+/// Nothing is sent on it after the change: what was known before has to do.
+#[test]
+fn an_idle_connection_is_known_after_a_reconfiguration() {
+    let mut s = switch();
+    send(&mut s, A, &segment(four, false, 100, 500, ACK), 0);
+    send(&mut s, B, &segment(four, true, 500, 160, ACK), 1);
+    // B is node 0 now, A node 1, and C is gone.
+    let mut next = config(None);
+    next.nodes.truncate(2);
+    next.nodes.swap(0, 1);
+    let was = [Some(B), Some(A)];
+    s.reconfigure(Switch::new(next).unwrap(), &was, MS).unwrap();
+    let (a, b) = (NodeIndex(1), NodeIndex(0));
+    let resets = vec![(port(b).0, 160), (port(a).0, 500)];
+    assert_eq!(abort(&mut s, &[(a, b)]), (1, resets));
+    // It is aborted after one more, too.
+    s.reconfigure(switch(), &[Some(a), Some(b), None], MS)
+        .unwrap();
+    let late = send(&mut s, A, &segment(four, false, 160, 900, ACK), MS).unwrap();
+    assert_eq!(told(&late), (four(A), 900, None));
+    // Who is gone has none.
+    let mut alone = config(None);
+    alone.nodes.remove(0);
+    let was = [Some(B), Some(C)];
+    s.reconfigure(Switch::new(alone).unwrap(), &was, MS)
+        .unwrap();
+    s.reconfigure(switch(), &[None, Some(A), Some(B)], MS)
+        .unwrap();
+    assert_eq!(
+        send(&mut s, A, &segment(four, false, 160, 900, ACK), MS),
+        None
+    );
 }

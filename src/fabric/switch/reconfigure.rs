@@ -66,6 +66,9 @@ impl Switch {
         old.sift_answers(|port| ports[port.at()]);
         (self.queries, self.flows) = (old.queries, std::mem::take(&mut old.flows));
         self.numbering = old.numbering + 1;
+        let connections = std::mem::take(&mut old.connections);
+        let network = |port| self.map.of(port).network;
+        self.connections = connections.moved(|port| ports[port.at()], network);
         self.taps = std::mem::take(&mut old.taps);
         self.schedule = std::mem::take(&mut old.schedule);
         self.late = std::mem::take(&mut old.late);
