@@ -332,7 +332,23 @@ fn links_are_counted_and_captured() {
             "{}",
             none.stderr
         );
+        a_capture_ends_with_its_lab(&sandbox);
     });
+}
+
+/// Its file is not whole, and it says so.
+fn a_capture_ends_with_its_lab(sandbox: &Sandbox) {
+    let path = sandbox.runs.path().join("cut.pcapng");
+    let capture = sandbox.start(&["capture", "-w", &path.display().to_string()]);
+    eventually("packets are written", Duration::from_secs(30), || {
+        std::fs::metadata(&path).is_ok_and(|file| file.len() > 0)
+    });
+    sandbox.netlab(&["down"]).expect(0);
+    let said = capture
+        .finish_within(Duration::from_secs(30))
+        .expect(5)
+        .stderr;
+    assert!(said.contains("the capture broke off after"), "{said}");
 }
 
 /// The agent is killed while it plays: the engine brings it back, it wires the nodes again, and

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// How long the agent may take to begin, and to end the file.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long what an agent said before its end may be under way.
+const UNDER_WAY: Duration = Duration::from_secs(2);
 /// Bytes at the end of a file in which its summary stands.
 const TAIL: usize = 64;
 
@@ -102,7 +104,8 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
         }
     };
     let broken = |error, bytes| broken(path, error, bytes);
-    let written = copy(&mut replies, file.as_mut(), enough, broken).await?;
+    let over = replies.over(&engine);
+    let written = copy(&mut replies, file.as_mut(), (enough, over), broken).await?;
     context.terminal.tell(&written.said(&lab.name));
     Ok(Exit::Passed)
 }
@@ -127,7 +130,7 @@ fn target(path: Option<&str>) -> Result<Box<dyn Write + Send>, Failure> {
 fn broken(path: Option<&str>, error: io::Error, bytes: u64) -> Failure {
     match path {
         Some(path) => {
-            let size = table::size(i64::try_from(bytes).unwrap_or(i64::MAX));
+            let size = size(bytes);
             Failure::step(
                 format!("`{path}` could not be written any further, after {size}"),
                 error,
@@ -146,9 +149,9 @@ struct Written {
 
 impl Written {
     fn said(&self, lab: &str) -> String {
-        let size = table::size(i64::try_from(self.bytes).unwrap_or(i64::MAX));
+        let size = size(self.bytes);
         match self.packets {
-            None => format!("{lab}: {size} written"),
+            None => format!("{lab}: no packet, {size} written"),
             Some((packets, 0)) => format!("{lab}: {packets} packets, {size} written"),
             Some((packets, missing)) => format!(
                 "{lab}: {packets} packets, {size} written; {missing} are missing, because writing was too slow"
@@ -157,18 +160,23 @@ impl Written {
     }
 }
 
-/// Copies the file until its end, which comes when it has its size or soon after `enough`.
+fn size(bytes: u64) -> String {
+    table::size(i64::try_from(bytes).unwrap_or(i64::MAX))
+}
+
+/// Copies the file until its end, which comes when it has its size, or soon after `enough`; an agent that is `over` before
+/// has left it without.
 async fn copy(
     replies: &mut Replies,
     file: &mut (dyn Write + Send),
-    enough: impl Future<Output = ()>,
+    (enough, over): (impl Future<Output = ()>, impl Future<Output = bool>),
     broken: impl Fn(io::Error, u64) -> Failure,
 ) -> Result<Written, Failure> {
     let failed = |e: AttachError| Failure::step("the capture broke off", e);
-    let mut enough = std::pin::pin!(enough);
+    let (mut enough, mut over) = (std::pin::pin!(enough), std::pin::pin!(over));
     let forever = Duration::from_secs(365 * 86_400);
     let mut end = std::pin::pin!(tokio::time::sleep(forever));
-    let (mut bytes, mut tail, mut ending) = (0, Vec::new(), false);
+    let (mut bytes, mut tail, mut ending, mut ended) = (0, Vec::new(), false, None);
     loop {
         let piece = tokio::select! {
             piece = replies.bytes() => piece.map_err(failed)?,
@@ -176,6 +184,11 @@ async fn copy(
                 ending = true;
                 end.as_mut().reset(tokio::time::Instant::now() + PATIENCE);
                 replies.enough().await;
+                continue;
+            }
+            in_order = &mut over, if ended.is_none() => {
+                (ending, ended) = (true, Some(in_order));
+                end.as_mut().reset(tokio::time::Instant::now() + UNDER_WAY);
                 continue;
             }
             () = &mut end => None,
@@ -189,8 +202,17 @@ async fn copy(
         let surplus = tail.len().saturating_sub(TAIL);
         tail.drain(..surplus);
     }
-    Ok(Written {
-        bytes,
-        packets: summary(&tail),
-    })
+    let packets = summary(&tail);
+    let in_order = match (packets, ended) {
+        (Some(_), _) => true,
+        (None, Some(in_order)) => in_order,
+        (None, None) => tokio::time::timeout(UNDER_WAY, over).await.unwrap_or(false),
+    };
+    match in_order {
+        true => Ok(Written { bytes, packets }),
+        false => {
+            let what = format!("the capture broke off after {}", size(bytes));
+            Err(Failure::step(what, AttachError::Closed(String::new())))
+        }
+    }
 }

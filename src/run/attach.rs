@@ -21,6 +21,8 @@ const SLOWEST: u64 = 1 << 20;
 const SILENCE: Duration = Duration::from_secs(5);
 /// How long a followed agent may be gone before it is given up.
 const GONE: Duration = Duration::from_secs(60);
+/// Pause between two looks at whether the agent's side is there.
+const LOOK: Duration = Duration::from_secs(1);
 /// Pause between two attempts.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -210,6 +212,24 @@ impl Replies {
             }
         }
         Ok(None)
+    }
+
+    /// Waits for the end of the agent's side, of which [`Replies::bytes`] may never hear: the engine (seen with
+    /// 20.10) can leave the stream open for ever when the container is killed. What the agent said
+    /// before may still come. Whether it ended in order.
+    pub fn over<'e, E: Engine>(&self, engine: &'e E) -> impl Future<Output = bool> + use<'e, E> {
+        let id = self.exec.id.clone();
+        async move {
+            loop {
+                match engine.exec_exit_code(&id).await {
+                    Ok(None) => {}
+                    Ok(Some(code)) => return code == 0,
+                    Err(error) if error.status == Some(404) => return false,
+                    Err(error) => tracing::debug!(%error, "not known whether the agent is there"),
+                }
+                sleep(LOOK).await;
+            }
+        }
     }
 
     /// Tells the agent that nothing more is wanted; what is on its way still comes.
