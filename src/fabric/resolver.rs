@@ -7,7 +7,8 @@
 //! not its business (`switch/names`).
 //!
 //! A, AAAA and ANY of node, role and group names (letters in any case); PTR of every address; other
-//! types of known names have no records (NOERROR); other names do not exist (NXDOMAIN, at once). A
+//! types of known names have no records (NOERROR), nor have names above those of addresses; other names do not exist
+//! (NXDOMAIN, at once). A
 //! group answers with all its addresses, from a start that changes with every query; those in the
 //! asker's networks come before all others. Where they do
 //! not fit, as many as fit and without the truncation mark, because the resolver does not speak TCP
@@ -17,7 +18,7 @@ use super::config::{Answers, InterfaceConfig, NodeConfig};
 use crate::fault::ResolverFailure;
 use crate::id::{NetworkIndex, NodeIndex};
 use netlab_protocol::draw;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 
 const HEADER: usize = 12;
@@ -39,6 +40,8 @@ const SERVFAIL: u8 = 2;
 const NXDOMAIN: u8 = 3;
 const NOTIMP: u8 = 4;
 const REFUSED: u8 = 5;
+/// Upper bits of code 16.
+const BADVERS: u8 = 1;
 
 /// All names of a lab.
 pub(super) struct Resolver {
@@ -46,6 +49,8 @@ pub(super) struct Resolver {
     nodes: Vec<(String, Vec<InterfaceConfig>)>,
     names: HashMap<String, Vec<usize>>,
     owners: HashMap<IpAddr, usize>,
+    /// Names below which there are others, and that are none themselves.
+    above: BTreeSet<String>,
 }
 
 struct Question {
@@ -77,9 +82,11 @@ impl Resolver {
             .enumerate()
             .flat_map(|(i, n)| n.interfaces.iter().map(move |at| (at, i)))
             .flat_map(|(at, i)| [(IpAddr::V4(at.v4), i), (IpAddr::V6(at.v6), i)]);
+        let owners: HashMap<_, _> = addresses.collect();
         Resolver {
             seed,
-            owners: addresses.collect(),
+            above: owners.keys().flat_map(|address| above(*address)).collect(),
+            owners,
             nodes: nodes
                 .iter()
                 .map(|n| (n.name.clone(), n.interfaces.clone()))
@@ -101,12 +108,23 @@ impl Resolver {
         if header[2] & 0x80 != 0 {
             return None; // a response: answering it could go on for ever
         }
+        if answers == Answers::Silence {
+            return None; // whatever is asked
+        }
         if header[2] & 0x78 != 0 {
             return Some(reply(query, None, NOTIMP));
         }
         let Some(question) = question(query) else {
             return Some(reply(query, None, FORMERR));
         };
+        let Ok(edns) = edns(query, question.end) else {
+            return Some(reply(query, None, FORMERR));
+        };
+        if let Some(Edns { version: 1.., .. }) = edns {
+            let mut bytes = reply(query, Some(&question), NOERROR);
+            push_opt(&mut bytes, BADVERS);
+            return Some(bytes);
+        }
         if question.class != 1 && question.class != ANY {
             return Some(reply(query, Some(&question), REFUSED));
         }
@@ -117,8 +135,7 @@ impl Resolver {
             Answers::Failure(ResolverFailure::NxDomain) => (NXDOMAIN, Vec::new()),
             Answers::Silence => return None,
         };
-        let edns = edns_size(query, question.end);
-        let room = edns.map_or(PLAIN, |size| size.clamp(PLAIN, EDNS) - OPT_RECORD.len());
+        let room = edns.map_or(PLAIN, |edns| edns.size.clamp(PLAIN, EDNS) - OPT_LENGTH);
         let mut bytes = reply(query, Some(&question), code);
         let mut count = 0_u16;
         for (kind, data) in records {
@@ -130,8 +147,7 @@ impl Resolver {
         }
         bytes[6..8].copy_from_slice(&count.to_be_bytes());
         if edns.is_some() {
-            bytes[11] = 1;
-            bytes.extend(OPT_RECORD);
+            push_opt(&mut bytes, 0);
         }
         Some(bytes)
     }
@@ -153,7 +169,15 @@ impl Resolver {
         }
         match reverse(&question.name).and_then(|a| self.owners.get(&a)) {
             Some(&owner) => (NOERROR, self.pointer(question.kind, owner)),
-            None => (NXDOMAIN, Vec::new()),
+            None => self.nothing(question),
+        }
+    }
+
+    /// No records: the name does not exist, or only others below it do (RFC 8020).
+    fn nothing(&self, question: &Question) -> (u8, Vec<(u16, Vec<u8>)>) {
+        match self.above.contains(&question.name) {
+            true => (NOERROR, Vec::new()),
+            false => (NXDOMAIN, Vec::new()),
         }
     }
 
@@ -168,7 +192,7 @@ impl Resolver {
             Some(members) => (members.as_slice(), true),
             None => match owner() {
                 Some(owner) => (std::slice::from_ref(owner), false),
-                None => return (NXDOMAIN, Vec::new()),
+                None => return self.nothing(question),
             },
         };
         let is_near = |i: &usize| self.nodes[*i].1.iter().any(|place| near(place.network));
@@ -215,8 +239,18 @@ fn addresses(kind: u16, places: &[&InterfaceConfig]) -> Vec<(u16, Vec<u8>)> {
     records
 }
 
-/// Root name, type OPT, our size, version 0, no options (RFC 6891 §6.1.2).
-const OPT_RECORD: [u8; 11] = [0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 0];
+/// Length of our OPT record.
+const OPT_LENGTH: usize = 11;
+
+/// Adds our OPT record: root name, type OPT, our size, the upper bits of the response code, version 0, no
+/// options (RFC 6891 §6.1.2).
+fn push_opt(bytes: &mut Vec<u8>, upper_code: u8) {
+    bytes[11] = 1;
+    bytes.push(0);
+    bytes.extend(OPT.to_be_bytes());
+    bytes.extend((EDNS as u16).to_be_bytes());
+    bytes.extend([upper_code, 0, 0, 0, 0, 0]);
+}
 
 /// Header and question of the reply: authoritative, recursion "available" so that stubs are content.
 fn reply(query: &[u8], question: Option<&Question>, code: u8) -> Vec<u8> {
@@ -270,12 +304,74 @@ fn question(query: &[u8]) -> Option<Question> {
     })
 }
 
-/// The size a client with EDNS accepts, when its OPT record is the first thing after the question.
-fn edns_size(query: &[u8], at: usize) -> Option<usize> {
-    let alone = query.get(6..10)? == [0; 4];
-    let record = query.get(at..)?.first_chunk::<5>()?;
-    let is_opt = record[0] == 0 && u16::from_be_bytes([record[1], record[2]]) == OPT;
-    (alone && is_opt).then(|| usize::from(u16::from_be_bytes([record[3], record[4]])))
+/// What a client with EDNS says of itself.
+#[derive(Clone, Copy)]
+struct Edns {
+    /// Largest reply that it takes.
+    size: usize,
+    version: u8,
+}
+
+/// More than one OPT record, or records that are none.
+struct Broken;
+
+/// The OPT record among those after the question (RFC 6891 §6.1.1), which ends `at`.
+fn edns(query: &[u8], mut at: usize) -> Result<Option<Edns>, Broken> {
+    let word = |at: usize| {
+        let bytes = query.get(at..).and_then(|rest| rest.first_chunk());
+        bytes.map(|bytes| u16::from_be_bytes(*bytes)).ok_or(Broken)
+    };
+    let count = [6, 8, 10].map(|at| word(at).map_or(0, u32::from));
+    let mut found = None;
+    for _ in 0..count.iter().sum() {
+        let name = at;
+        at = after_name(query, at).ok_or(Broken)?;
+        if word(at)? == OPT {
+            let edns = Edns {
+                size: usize::from(word(at + 2)?),
+                version: (word(at + 4)? & 0xff) as u8,
+            };
+            if at > name + 1 || found.replace(edns).is_some() {
+                return Err(Broken);
+            }
+        }
+        at += 10 + usize::from(word(at + 8)?);
+        if at > query.len() {
+            return Err(Broken);
+        }
+    }
+    Ok(found)
+}
+
+/// Where a name ends; a pointer ends it.
+fn after_name(query: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match usize::from(*query.get(at)?) {
+            0 => return Some(at + 1),
+            length @ 1..64 => at += 1 + length,
+            0xc0.. => return Some(at + 2),
+            _ => return None,
+        }
+    }
+}
+
+/// All names above that of an address, the root included.
+fn above(address: IpAddr) -> impl Iterator<Item = String> {
+    let (mut labels, zone): (Vec<String>, _) = match address {
+        IpAddr::V4(v4) => (
+            v4.octets().map(|octet| octet.to_string()).to_vec(),
+            "in-addr",
+        ),
+        IpAddr::V6(v6) => {
+            let nibbles = format!("{:032x}", v6.to_bits());
+            (nibbles.chars().map(String::from).collect(), "ip6")
+        }
+    };
+    labels.splice(0..0, ["arpa".to_owned(), zone.to_owned()]);
+    (0..labels.len()).map(move |count| {
+        let name: Vec<&str> = labels[..count].iter().rev().map(String::as_str).collect();
+        name.join(".")
+    })
 }
 
 /// The address in a name below in-addr.arpa or ip6.arpa.

@@ -96,6 +96,26 @@ fn what_there_is_not() {
             "{name}"
         );
     }
+    let nibbles = format!("{}7.7.d.f.ip6.arpa", "0.".repeat(27));
+    let above = [
+        ".",
+        "arpa",
+        "in-addr.arpa",
+        "77.10.in-addr.arpa",
+        "0.77.10.in-addr.arpa",
+    ];
+    for name in above.into_iter().chain(["ip6.arpa", &nibbles]) {
+        let nothing = (RCODE::NoError, vec![]);
+        assert_eq!(
+            asked(&r, name, TYPE::PTR),
+            nothing,
+            "{name} has names below it"
+        );
+    }
+    assert_eq!(
+        asked(&r, "78.10.in-addr.arpa", TYPE::PTR).0,
+        RCODE::NameError
+    );
     // Type 65280 is private use (RFC 6895): known name, no record.
     let mut unknown = query("peer-1", TYPE::A, None);
     let at = unknown.len() - 4;
@@ -159,6 +179,52 @@ fn broken_queries() {
     assert_eq!(code(&with(2, 0x28)), Some(NOTIMP), "an update");
     assert_eq!(code(&with(good.len() - 1, 3)), Some(REFUSED), "class CH");
     assert_eq!(code(&with(2, 0x80)), None, "a response");
+    for bytes in [&good, &with(5, 2), &with(2, 0x28), &with(good.len() - 1, 3)] {
+        let silent = r.answer(bytes, 0, |_| true, Answers::Silence);
+        assert_eq!(silent, None, "whatever is asked");
+    }
+}
+
+/// RFC 6891, §6.1.1 and §6.1.3.
+#[test]
+fn what_clients_say_of_themselves() {
+    let r = resolver(2);
+    let good = query("peer-1", TYPE::A, Some(1232));
+    let opt = good[good.len() - 11..].to_vec();
+    let plain = query("peer-1", TYPE::A, None);
+    let with = |records: &[&[u8]]| {
+        let mut bytes = [plain.as_slice(), &records.concat()].concat();
+        bytes[11] = records.len() as u8;
+        bytes
+    };
+    assert_eq!(with(&[&opt]), good);
+    let said = |bytes: &[u8]| {
+        let reply = answer(&r, bytes, 0).unwrap();
+        let parsed = Packet::parse(&reply).unwrap();
+        (parsed.rcode(), parsed.answers.len(), parsed.opt().is_some())
+    };
+    assert_eq!(said(&good), (RCODE::NoError, 1, true));
+    let mut newer = opt.clone();
+    newer[6] = 1; // after root name, type, size and upper bits of the code
+    // The independent reader does not put the two parts of the code together.
+    let reply = answer(&r, &with(&[&newer]), 0).unwrap();
+    let upper = reply[reply.len() - 6];
+    assert_eq!((upper << 4) | (reply[3] & 15), 16, "BADVERS");
+    assert_eq!(said(&with(&[&newer])), (RCODE::NoError, 0, true));
+    assert_eq!(said(&with(&[&opt, &opt])), (RCODE::FormatError, 0, false));
+    // A record of another type before it, with a name and with a pointer, does not hide it.
+    let padding = b"\x01x\x00\x00\x10\x00\x01\x00\x00\x00\x00\x00\x02\x01y";
+    let pointed = b"\xc0\x0c\x00\x10\x00\x01\x00\x00\x00\x00\x00\x00";
+    for record in [padding.as_slice(), pointed] {
+        assert_eq!(said(&with(&[record, &opt])), (RCODE::NoError, 1, true));
+    }
+    let mut named = vec![1, b'x'];
+    named.extend(&opt);
+    assert_eq!(said(&with(&[&named])), (RCODE::FormatError, 0, false));
+    for cut in 1..opt.len() {
+        let short = with(&[&opt[..cut]]);
+        assert_eq!(said(&short), (RCODE::FormatError, 0, false), "{cut}");
+    }
 }
 
 proptest! {
