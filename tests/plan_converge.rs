@@ -377,3 +377,25 @@ fn networks() {
     };
     golden("network-shape", &converge(&shape("ring"), &shape("line")));
 }
+
+const APART: &str = "name: apart
+networks:
+  one: { shape: ring }
+  two: { link: { delay: 1ms } }
+nodes:
+  both: { role: server, count: 2, networks: [one, two] }
+  edge: { role: server, count: 3, networks: one }
+";
+
+/// Where nobody passes packets on there are no routes to networks of others.
+#[test]
+fn networks_without_a_router() {
+    golden(
+        "apart-shape",
+        &converge(APART, &APART.replace("ring", "line")),
+    );
+    let more = APART
+        .replace("nodes:", "  far: {}\nnodes:")
+        .replace("nodes:", "nodes:\n  alone: { role: server, networks: far }");
+    golden("apart-new", &converge(APART, &more));
+}

@@ -295,16 +295,24 @@ fn wired(lab: &Lab, node: &Node) -> Vec<u8> {
     serde_json::to_vec(&(&node.interfaces, routing(lab, node))).unwrap_or_default()
 }
 
-/// What a node's routes depend on: subnets and who forwards; and, where it has a choice of devices, how
-/// far it is to the routers. Where there is one network, only its subnet matters.
+/// What a node's routes depend on: its own subnets; where somebody passes packets on between networks, all subnets
+/// and who does; and, where it has a choice of devices, how far it is to the routers.
 pub(super) fn routing(lab: &Lab, node: &Node) -> String {
-    let subnets: Vec<_> = lab.networks.iter().map(Network::subnet).collect();
-    if lab.networks.len() == 1 {
-        return format!("{subnets:?}");
-    }
+    let several = |node: &&Node| node.interfaces.len() > 1;
     let routers = lab.nodes.iter().filter(|node| node.forward);
-    let routers: Vec<_> = routers.map(|router| &router.interfaces).collect();
-    let wires = lab.networks.iter().filter(|_| node.interfaces.len() > 1);
+    let routers: Vec<_> = routers
+        .filter(several)
+        .map(|router| &router.interfaces)
+        .collect();
+    if routers.is_empty() {
+        let own = node
+            .interfaces
+            .iter()
+            .map(|own| &lab.networks[own.network.at()]);
+        return format!("{:?}", own.map(Network::subnet).collect::<Vec<_>>());
+    }
+    let subnets: Vec<_> = lab.networks.iter().map(Network::subnet).collect();
+    let wires = lab.networks.iter().filter(|_| several(&node));
     let wires: Vec<u64> = wires.map(|network| fingerprint(&network.wires)).collect();
     format!("{subnets:?} {routers:?} {wires:?}")
 }
