@@ -116,4 +116,10 @@ fn the_name_of_the_output_says_the_format() {
             "{name}"
         );
     }
+    let path = folder.path().join("a.png");
+    let mut netlab = Command::new(env!("CARGO_BIN_EXE_netlab"));
+    netlab.arg("graph").arg(&file).arg("-o").arg(&path);
+    let done = netlab.output().unwrap();
+    assert_eq!(done.status.code(), Some(2));
+    assert!(!path.exists(), "not an svg with a false name");
 }

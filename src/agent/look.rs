@@ -49,6 +49,13 @@ impl Core {
             Captured::Between(a, b) => node(a).and_then(|a| node(b).map(|b| Filter::Between(a, b))),
         };
         match filter {
+            Ok(Filter::Between(a, b)) if !self.are_neighbours(a, b) => {
+                let [a, b] = [a, b].map(|node| &self.lab.nodes[node.at()].name);
+                let why = format!(
+                    "there is no wire between `{a}` and `{b}`: packets between them cross others; capture one of the two"
+                );
+                self.reply(client, Reply::Refused { why }, true);
+            }
             Ok(filter) => self.act(Action::Capture {
                 client,
                 filter,
@@ -59,6 +66,12 @@ impl Core {
                 self.reply(client, Reply::Refused { why }, true);
             }
         }
+    }
+
+    /// Whether there is a link between two nodes.
+    fn are_neighbours(&self, a: NodeIndex, b: NodeIndex) -> bool {
+        let mut shared = self.lab.shared(a, b);
+        shared.any(|network| self.lab.networks[network.at()].wires.has(a, b))
     }
 
     fn row(&self, state: &LinkState) -> LinkRow {

@@ -4,8 +4,9 @@ use super::core::{EngineStatus, Input};
 use super::desire::Actual;
 use crate::fault::NodeEffect;
 use crate::id::NodeIndex;
-use crate::lab::{Healthcheck, Image, Program, ScheduledFault};
+use crate::lab::{Healthcheck, Image, Program, ScheduledFault, Wires};
 use crate::record::event::{Event, Verdict, What};
+use crate::record::look::Captured;
 use crate::record::stream::{NodeState, Phase, Reply, Request};
 use netlab_protocol::control::Report;
 use netlab_protocol::latency::{LatencyCount, Op, Outcome};
@@ -436,4 +437,23 @@ fn a_heal_waits_for_a_stop_that_is_under_way() {
         let wanted = |text: &String| text.contains("no fault wanted it");
         assert!(!world.verdict().unwrap().1.iter().any(wanted));
     }
+}
+
+#[test]
+fn a_link_that_there_is_not_is_not_captured() {
+    let mut lab = lab(3, None);
+    lab.networks[0].wires = Wires::Edges(vec![(NodeIndex(0), NodeIndex(1))]);
+    let names: Vec<String> = lab.nodes.iter().map(|node| node.name.to_string()).collect();
+    let mut world = World::new(lab);
+    let mut is_refused = |a: usize, b: usize| {
+        let of = Captured::Between(names[a].clone(), names[b].clone());
+        let request = Request::Capture { of, most: 1 };
+        let asked = Input::Request { client: 7, request };
+        world.replies.clear();
+        world.core.handle(world.now, asked);
+        world.act();
+        matches!(world.replies.last(), Some(Reply::Refused { .. }))
+    };
+    assert!(!is_refused(0, 1) && !is_refused(1, 0));
+    assert!(is_refused(0, 2) && is_refused(2, 1));
 }

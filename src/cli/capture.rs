@@ -75,7 +75,12 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
         [a, b, ..] => Captured::Between(a.clone(), b.clone()),
     };
     let path = arguments.write.as_deref().filter(|path| *path != "-");
-    let mut file = target(path)?;
+    if path.is_none() && io::stdout().is_terminal() {
+        return Err(Failure::usage(
+            "a capture is no text for a terminal",
+            "name a file, `-w lab.pcapng`, or pass it on, `| tshark -r -`",
+        ));
+    }
     let mut signals = Signals::listen()?;
     let failed = |e: AttachError| Failure::step("the packets could not be captured", e);
     let request = Request::Capture {
@@ -91,6 +96,8 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failu
         Reply::Refused { why } => return Err(Failure::usage(why, "")),
         other => return Err(failed(AttachError::unexpected(&other))),
     }
+    // Not before: what the file holds is lost.
+    let mut file = target(path)?;
     context
         .terminal
         .tell(&format!("{}: capturing, Ctrl-C ends it", lab.name));
@@ -118,10 +125,6 @@ fn target(path: Option<&str>) -> Result<Box<dyn Write + Send>, Failure> {
                 .map_err(|e| Failure::step(format!("`{path}` cannot be written"), e))?;
             Ok(Box::new(file))
         }
-        None if io::stdout().is_terminal() => Err(Failure::usage(
-            "a capture is no text for a terminal",
-            "name a file, `-w lab.pcapng`, or pass it on, `| tshark -r -`",
-        )),
         None => Ok(Box::new(io::stdout())),
     }
 }

@@ -27,7 +27,7 @@ pub struct Arguments {
     /// The topology; `-` is standard input
     file: String,
     /// How it is written: svg, mermaid or dot; the matrix as table, json or csv. Unless said, as the
-    /// name of the output file says, else svg or table
+    /// name of the output file says; svg or table where it says nothing
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     format: Option<Format>,
     /// Write to this file instead of standard output
@@ -93,12 +93,17 @@ fn format(arguments: &Arguments) -> Result<Format, Failure> {
         "csv" => Some(Format::Csv),
         _ => None,
     });
-    let default = if arguments.matrix {
-        Format::Table
-    } else {
-        Format::Svg
+    let format = match (arguments.format.or(by_name), extension) {
+        (Some(format), _) => format,
+        (None, _) if arguments.matrix => Format::Table,
+        (None, None) => Format::Svg,
+        (None, Some(extension)) => {
+            let what = format!("no drawing is written as `{}`", extension.display());
+            let cure = "name the file .svg, .mmd or .dot, or add `--format`; for others: \
+                        `--format dot | dot -Tpng -o lab.png`";
+            return Err(Failure::usage(what, cure));
+        }
     };
-    let format = arguments.format.or(by_name).unwrap_or(default);
     let drawing = matches!(format, Format::Svg | Format::Mermaid | Format::Dot);
     match (drawing, arguments.matrix) {
         (true, true) => {

@@ -19,7 +19,7 @@ use serde::Serialize;
 use std::fmt::Write as _;
 
 const EXAMPLES: &str = "\
-A fault heals after --for, by `netlab fault heal`, when the run ends, or with `netlab down`.
+A fault heals after --for, by `netlab fault heal`, when the run ends, by the next `up`, or with `netlab down`.
 
 Examples:
   netlab fault inject kill server --for 5s
