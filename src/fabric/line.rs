@@ -15,8 +15,9 @@ pub struct Serialiser {
     rate: Option<BitRate>,
     queue_bytes: u64,
     burst_bytes: u64,
-    /// When all that was accepted would have been sent without a burst.
+    /// When all that was accepted would have been sent without a burst, at the rate that was `counted`.
     free_at: u64,
+    counted: Option<BitRate>,
     /// What division by the rate left over, in bit·ns/s: no rounding adds up.
     carry: u64,
 }
@@ -31,11 +32,9 @@ impl Serialiser {
         }
     }
 
-    /// Changes everything declared. What was accepted keeps its time; what follows queues behind it.
+    /// Changes everything declared. What was accepted keeps its time. What follows finds the line as if what waits
+    /// went on at the new rate, if that is higher: a healed line is not full of what a slow one held.
     pub fn set(&mut self, rate: Option<BitRate>, queue_bytes: u64, burst_bytes: u64) {
-        if rate != self.rate {
-            self.carry = 0;
-        }
         (self.rate, self.queue_bytes, self.burst_bytes) = (rate, queue_bytes, burst_bytes);
     }
 
@@ -58,6 +57,19 @@ impl Serialiser {
         u64::try_from(ns).unwrap_or(u64::MAX)
     }
 
+    /// How long all that was accepted takes from `now` on, without a burst, in ns.
+    fn work(&self, now: u64) -> u64 {
+        let left = self.free_at.saturating_sub(now);
+        match (self.counted, self.rate) {
+            (_, None) => 0,
+            (Some(BitRate(old)), Some(BitRate(new))) if new > old => {
+                let left = u128::from(left) * u128::from(old) / u128::from(new);
+                u64::try_from(left).unwrap_or(u64::MAX)
+            }
+            _ => left,
+        }
+    }
+
     /// Bytes that wait at `now`.
     pub fn backlog(&self, now: u64) -> u64 {
         let rate = self.rate.map_or(0, |rate| rate.0);
@@ -68,14 +80,17 @@ impl Serialiser {
 
     /// When something without weight that arrives at `now` has been sent.
     pub fn pass_time(&self, now: u64) -> u64 {
-        now.max(self.free_at.saturating_sub(self.credit()))
+        now + self.work(now).saturating_sub(self.credit())
     }
 
     /// When a packet that arrives at `now` has been sent; `None` when the queue is full. A packet
     /// always finds room on an idle line.
     pub fn pass(&mut self, now: u64, bytes: usize) -> Option<u64> {
+        if self.counted != self.rate {
+            (self.free_at, self.counted, self.carry) = (now + self.work(now), self.rate, 0);
+        }
         let Some(BitRate(rate)) = self.rate else {
-            return Some(self.pass_time(now));
+            return Some(now);
         };
         let (credit, bytes) = (self.credit(), bytes as u64);
         if self.pass_time(now) > now && self.backlog(now) + bytes > self.queue_bytes {
@@ -115,6 +130,11 @@ impl Replay {
     /// Whether it replays this very trace.
     pub fn plays(&self, trace: &Arc<Trace>) -> bool {
         Arc::ptr_eq(&self.trace, trace)
+    }
+
+    /// Plays the trace from its beginning, with nothing waiting.
+    pub fn begin(&mut self) {
+        (self.opportunity, self.taken) = (0, 0);
     }
 
     /// Changes the room of the queue.
@@ -184,6 +204,34 @@ mod tests {
         assert_eq!(line.pass(0, 1500), Some(2 * MS));
         assert_eq!((line.pass(0, 1500), line.backlog(0)), (None, 3000));
         assert_eq!((line.backlog(MS), line.backlog(9 * MS)), (1500, 0));
+    }
+
+    #[test]
+    fn what_waits_goes_on_at_a_higher_rate_for_what_follows() {
+        let slow = |queue| {
+            let mut line = line(queue, 0);
+            assert_eq!(line.pass(0, 1500), Some(MS));
+            assert_eq!(line.pass(0, 1500), Some(2 * MS));
+            line
+        };
+        // Ten times the rate: 3000 bytes wait, as before, and take a tenth of the time.
+        let mut healed = slow(6000);
+        healed.set(Some(BitRate(120_000_000)), 6000, 0);
+        assert_eq!((healed.backlog(0), healed.pass_time(0)), (3000, MS / 5));
+        assert_eq!(healed.pass(0, 1500), Some(3 * MS / 10));
+        assert_eq!(healed.pass(0, 1500), Some(4 * MS / 10));
+        assert_eq!(healed.pass(0, 1500), None);
+        // None at all.
+        let mut open = slow(6000);
+        open.set(None, 6000, 0);
+        assert_eq!((open.backlog(0), open.pass_time(0)), (0, 0));
+        assert_eq!(open.pass(0, 1500), Some(0));
+        open.set(Some(BitRate(12_000_000)), 6000, 0);
+        assert_eq!(open.pass(0, 1500), Some(MS));
+        // A lower one: what was accepted before leaves first.
+        let mut slower = slow(6000);
+        slower.set(Some(BitRate(1_200_000)), 6000, 0);
+        assert_eq!(slower.pass(0, 1500), Some(12 * MS));
     }
 
     /// Saturated for 20 rounds of an uneven trace, with packets that do not fill an opportunity: every

@@ -151,8 +151,9 @@ pub struct Link {
     held_down: bool,
     line: Serialiser,
     replay: Option<Replay>,
-    /// Beginning of the trace.
+    /// Beginning of the trace, and the next one.
     zero: u64,
+    next_zero: Option<u64>,
     epochs: Epochs,
 }
 
@@ -168,6 +169,7 @@ impl Link {
             line: Serialiser::default(),
             replay: None,
             zero: 0,
+            next_zero: None,
             epochs: Epochs::default(),
         };
         link.change(properties, false, traces);
@@ -213,9 +215,14 @@ impl Link {
         self.change(self.properties, self.held_down, traces);
     }
 
-    /// Sets the time at which its trace begins.
+    /// Sets the time at which its trace begins; until then it plays from its last beginning.
     pub fn begin_trace(&mut self, at: u64) {
-        self.zero = at;
+        self.next_zero = Some(at).filter(|at| *at != self.zero);
+    }
+
+    /// Whether the trace's next beginning has come.
+    fn begins(&self, now: u64) -> bool {
+        self.next_zero.is_some_and(|at| at <= now)
     }
 
     /// Whether nothing passes.
@@ -236,7 +243,7 @@ impl Link {
 
     /// Bytes that wait before rate and trace at `now`.
     pub fn backlog(&self, now: u64) -> u64 {
-        let recorded = self.replay.as_ref();
+        let recorded = self.replay.as_ref().filter(|_| !self.begins(now));
         let recorded = recorded.map_or(0, |r| r.backlog(now.saturating_sub(self.zero)));
         self.line.backlog(now) + recorded
     }
@@ -327,6 +334,10 @@ impl Link {
     }
 
     fn serialise(&mut self, now: u64, bytes: usize) -> Option<u64> {
+        if self.begins(now) {
+            self.zero = self.next_zero.take().unwrap_or_default();
+            self.replay.iter_mut().for_each(Replay::begin);
+        }
         let sent = self.line.pass(now, bytes)?;
         let Some(replay) = &mut self.replay else {
             return Some(sent);

@@ -296,7 +296,7 @@ fn a_trace_gives_the_capacity_behind_the_rate() {
 }
 
 #[test]
-fn the_end_of_a_rate_keeps_the_order() {
+fn the_end_of_a_rate_frees_the_link_at_once() {
     let slow = with(|p| p.rate = Some(BitRate(1_000_000)));
     let mut link = Link::new(7, LINK, slow, &[]);
     let mut seen = Seen::default();
@@ -305,9 +305,56 @@ fn the_end_of_a_rate_keeps_the_order() {
         Verdict::deliver(12 * MS)
     );
     link.change(LinkProperties::default(), false, &[]);
-    assert!(link.per_packet(0) && !link.per_packet(12 * MS));
+    assert!(
+        !link.per_packet(0),
+        "the first one leaves when it was told to"
+    );
     let after = link.pass(5 * MS, 1500, 1, &mut seen).first;
-    assert_eq!(after, Verdict::deliver(12 * MS));
+    assert_eq!(after, Verdict::deliver(5 * MS));
+}
+
+/// A full queue of 16 kbit/s is no full queue of 10 Mbit/s (it was, and dropped all for 600 times as long).
+#[test]
+fn a_healed_rate_drops_nothing() {
+    let at = |rate| with(|p| (p.rate, p.queue) = (Some(BitRate(rate)), Some(ByteSize(30_000))));
+    let mut link = Link::new(7, LINK, at(16_000), &[]);
+    let mut seen = Seen::default();
+    let mut pass = |link: &mut Link, now| link.pass(now, 1000, 1, &mut seen).first;
+    let fates: Vec<_> = (0..40).map(|_| pass(&mut link, 0)).collect();
+    let dropped = |fate: &&Verdict| **fate == Verdict::Dropped(Cause::Queue);
+    assert_eq!(fates.iter().filter(dropped).count(), 10);
+    link.change(at(10_000_000), false, &[]);
+    assert_eq!(link.backlog(MS), 29_998);
+    // A millisecond of the old rate has passed, and the queue is 24 ms long.
+    assert_eq!(pass(&mut link, MS), Verdict::Dropped(Cause::Queue));
+    assert_eq!(link.backlog(25 * MS), 0);
+    assert_eq!(
+        pass(&mut link, 25 * MS),
+        Verdict::deliver(25 * MS + 800_000)
+    );
+}
+
+/// Until a run begins its trace goes on from where it was; then it begins, whatever it has played.
+#[test]
+fn a_trace_begins_as_often_as_it_is_told() {
+    let traces = [Arc::new("10\n".parse::<Trace>().unwrap())];
+    let traced = with(|p| (p.trace, p.queue) = (Some(TraceIndex(0)), Some(ByteSize(4500))));
+    let mut link = Link::new(7, LINK, traced, &traces);
+    let mut seen = Seen::default();
+    let mut pass = |link: &mut Link, now| link.pass(now, 1500, 1, &mut seen).first;
+    let at = |ms: u64| Verdict::deliver(ms * MS);
+    link.begin_trace(0);
+    assert_eq!(pass(&mut link, 1001 * MS), at(1010));
+    link.begin_trace(2005 * MS);
+    assert_eq!(
+        pass(&mut link, 1501 * MS),
+        at(1510),
+        "not held until it begins"
+    );
+    assert_eq!(link.backlog(2006 * MS), 0);
+    assert_eq!(pass(&mut link, 2006 * MS), at(2015));
+    link.begin_trace(3001 * MS);
+    assert_eq!(pass(&mut link, 3002 * MS), at(3011));
 }
 
 #[test]
