@@ -6,9 +6,10 @@ use super::faults;
 use super::model::{Lab, Links, ScheduledFault};
 use super::networks::Places;
 use super::roster::Roster;
+use crate::fault::{Effect, NodeEffect};
 use crate::spec::{
-    self, Count, Diagnostics, NodeSpec, Places as Said, ProgramSpec, Severity, Source, Span,
-    Spanned, Topology,
+    self, Count, Diagnostic, Diagnostics, NodeSpec, Places as Said, ProgramSpec, Severity, Source,
+    Span, Spanned, Topology,
 };
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub fn by_hand(lab: &Lab, name: &str, source: &Source) -> Result<ByHand, Diagnos
         (Some(roster), Some(spec)) => {
             let links: Vec<Links> = lab.networks.iter().map(|one| one.links.clone()).collect();
             let fault = faults::resolve(&roster, &places, Some(&links), spec, &mut reports);
+            let refused = fault.as_ref().and_then(|fault| has_no_bound(lab, fault));
+            reports.extend(refused.map(|report| report.at(spec.name.span, "")));
             fault.map(|fault| ScheduledFault {
                 at: Duration::ZERO,
                 lasts: spec.schedule.lasts.as_ref().map(|lasts| lasts.value),
@@ -49,6 +52,23 @@ pub fn by_hand(lab: &Lab, name: &str, source: &Source) -> Result<ByHand, Diagnos
         Some(fault) if !failed => Ok(ByHand { fault, warnings }),
         _ => Err(warnings),
     }
+}
+
+/// Only a volume of a size is filled. What the file says of it is known to the running lab alone.
+fn has_no_bound(lab: &Lab, fault: &ScheduledFault) -> Option<Diagnostic> {
+    let unbounded = fault.effects.iter().find_map(|effect| match effect {
+        Effect::Node {
+            node,
+            effect: NodeEffect::Fill | NodeEffect::ReadOnly,
+        } => Some(&lab.nodes[node.at()]).filter(|node| node.volume.is_none()),
+        _ => None,
+    })?;
+    let message = format!(
+        "`{}` cannot happen to `{}`: it has no volume that has a size",
+        fault.kind, unbounded.name
+    );
+    let help = "name servers or peers whose file says `data: { volume: 64MiB }`";
+    Some(Diagnostic::error("bad-target", message).help(help))
 }
 
 /// As much of the file as selectors look at.
@@ -145,6 +165,27 @@ scenario:
                 ..fault.clone()
             };
             assert_eq!(again.fault, fault);
+        }
+    }
+
+    /// The disk of the engine's host is nobody's to fill.
+    #[test]
+    fn only_a_volume_of_a_size_is_filled() {
+        let nodes = TEXT.split("scenario").next().unwrap();
+        let text = nodes.replace("labels: core", "data: { volume: 64MiB }");
+        let lab = crate::lab::load(&source(&text), &LoadOptions::default())
+            .unwrap()
+            .lab;
+        for kind in ["disk-fill", "read-only"] {
+            let said =
+                |node: &str| by_hand(&lab, kind, &source(&format!("at: 0s\n{kind}: {node}\n")));
+            let allowed = said("server");
+            assert!(allowed.is_ok(), "{}", allowed.unwrap_err());
+            let refused = said("[server, client-2]").unwrap_err().to_string();
+            assert!(
+                refused.contains("`client-2`: it has no volume"),
+                "{refused}"
+            );
         }
     }
 
