@@ -109,7 +109,7 @@ fn a_run_that_does_not_pass_says_so_by_its_code() {
     });
 }
 
-/// Ctrl-C and SIGTERM while it plays: the record is closed and brought home, the lab is gone.
+/// Ctrl-C, SIGTERM and a closed terminal while it plays: the record is closed and brought home, the lab is gone.
 #[test]
 fn an_interrupted_run_takes_its_lab_down() {
     steady(|| {
@@ -117,7 +117,8 @@ fn an_interrupted_run_takes_its_lab_down() {
             return;
         };
         let file = sandbox.topology("long.yaml", &long());
-        for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+        for (signal, code) in signals.into_iter().zip([130, 143, 143]) {
             let run = sandbox.start(&["run", &file, "--keep"]);
             eventually("the run begins", Duration::from_secs(60), || {
                 run.stderr().contains("warm-up is over")
