@@ -27,8 +27,8 @@
 //! - a clean link adds 0 to 60 µs to a veth pair's round trip of 6 to 50 µs, and after 4 ms of silence 80 to 200 µs: processors that
 //!   sleep have to wake for the fabric, for the receiver and for the sender. While they are kept awake
 //!   (`/dev/cpu_dma_latency`) it is 6 to 8 and 25 to 46 µs, and with all of it on one processor 9 to 12 and 32 to 36;
-//! - a TCP connection over a clean link has 0.5 to 1.0 of the veth pair's throughput under BBR (4 to 13 Gbit/s)
-//!   and 0.4 to 1.0 under Reno (8 to 40 Gbit/s; a veth pair 28 to 52). Every byte is copied four times instead of
+//! - a TCP connection over a clean link has 0.5 to 1.0 of the veth pair's throughput under BBR (4 to 15 Gbit/s; medians of
+//!   runs 0.8 to 0.9) and 0.4 to 1.1 under CUBIC and Reno (8 to 40 Gbit/s; a veth pair 28 to 52; medians 0.9 to 1.05). Every byte is copied four times instead of
 //!   twice: of 20 µs that the thread spends on 64 KiB, 6 are the copy in, 5 the copy out, most of the rest both
 //!   kernels' TCP, and less than one is ours (perf);
 //! - where packets are looked at one by one, but leave together, TCP has 10 Gbit/s (`worker/deliver`);
