@@ -50,6 +50,8 @@ struct Asked {
     condition: VolumeState,
     /// What came of it; none: nothing yet.
     result: Option<Result<(), String>>,
+    /// Why the same was refused before.
+    refused: Option<String>,
     /// When it is done again; none: not.
     again: Option<u64>,
 }
@@ -113,7 +115,7 @@ impl Core {
                 Some(asked) if asked.condition == all => match &asked.result {
                     Some(Ok(())) => continue,
                     Some(Err(why)) => Some(why.clone()),
-                    None => None,
+                    None => asked.refused.clone(),
                 },
                 _ => None,
             };
@@ -123,10 +125,13 @@ impl Core {
 
     fn ask_volume(&mut self, node: NodeIndex, condition: VolumeState) {
         let serial = self.next_serial();
+        let before = self.volumes.asked.get(&node);
+        let before = before.filter(|before| before.condition == condition);
         let asked = Asked {
             serial,
             condition,
             result: None,
+            refused: before.and_then(|before| before.result.clone()?.err()),
             again: None,
         };
         self.volumes.asked.insert(node, asked);

@@ -81,6 +81,23 @@ fn what_the_kernel_refuses_is_said() {
     assert_eq!(is(&world), Some((false, false)));
 }
 
+/// It is tried over and over: a deadline that comes in the middle of it knows why not, too.
+#[test]
+fn a_refusal_is_known_while_it_is_tried_again() {
+    let mut world = ready_world(vec![read_only("refused", 1, 30)]);
+    world.open_files = true;
+    world.run_for(3.0);
+    let why = |world: &World| world.core.faults.volumes.get(&NodeIndex(0)).cloned();
+    let refusal = why(&world).flatten();
+    assert!(refusal.is_some());
+    world
+        .core
+        .keep_volumes(world.now + 2 * AGAIN.as_nanos() as u64);
+    let asked = &world.core.volumes.asked[&NodeIndex(0)];
+    assert_eq!(asked.result, None, "it is tried now");
+    assert_eq!(why(&world).flatten(), refusal);
+}
+
 /// Who has emptied a volume has lifted what others did to it.
 #[test]
 fn an_emptied_volume_is_filled_again() {
