@@ -123,8 +123,10 @@ impl Sandbox {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_netlab"));
+        // What the tests were started with, as by nohup, is not netlab's.
+        let mut command = Command::new("env");
         command
+            .args(["--default-signal=HUP", env!("CARGO_BIN_EXE_netlab")])
             .args(args)
             .env("NETLAB_OWNER", &self.owner)
             .env("NO_COLOR", "1");
