@@ -133,7 +133,7 @@ fn target(path: Option<&str>) -> Result<Box<dyn Write + Send>, Failure> {
 fn broken(path: Option<&str>, error: io::Error, bytes: u64) -> Failure {
     match path {
         Some(path) => {
-            let size = size(bytes);
+            let size = table::counted_size(bytes);
             Failure::step(
                 format!("`{path}` could not be written any further, after {size}"),
                 error,
@@ -152,7 +152,7 @@ struct Written {
 
 impl Written {
     fn said(&self, lab: &str) -> String {
-        let size = size(self.bytes);
+        let size = table::counted_size(self.bytes);
         match self.packets {
             None => format!("{lab}: no packet, {size} written"),
             Some((packets, 0)) => format!("{lab}: {packets} packets, {size} written"),
@@ -161,10 +161,6 @@ impl Written {
             ),
         }
     }
-}
-
-fn size(bytes: u64) -> String {
-    table::size(i64::try_from(bytes).unwrap_or(i64::MAX))
 }
 
 /// Copies the file until its end, which comes when it has its size, or soon after `enough`; an agent that is `over` before
@@ -214,7 +210,7 @@ async fn copy(
     match in_order {
         true => Ok(Written { bytes, packets }),
         false => {
-            let what = format!("the capture broke off after {}", size(bytes));
+            let what = format!("the capture broke off after {}", table::counted_size(bytes));
             Err(Failure::step(what, AttachError::Closed(String::new())))
         }
     }

@@ -186,7 +186,7 @@ fn render(rows: &[LinkRow], before: &Before, arguments: &Arguments, context: &Co
             Some(dash(properties(&row.declared))),
             cell(changed, dash(in_force(row).unwrap_or_default())),
             Some(row.packets.to_string()),
-            Some(size(row.bytes)),
+            Some(table::counted_size(row.bytes)),
             cell(watched, format!("{packets:.0}")),
             cell(watched, format!("{:.3}", bits / 1e6)),
             Some(delay(since.delay_p50_us)),
@@ -196,16 +196,12 @@ fn render(rows: &[LinkRow], before: &Before, arguments: &Arguments, context: &Co
             cell(corrupted, count(since.corrupted)),
             Some(match row.queue_bytes {
                 0 => "–".to_owned(),
-                bytes => size(bytes),
+                bytes => table::counted_size(bytes),
             }),
         ];
         cells.into_iter().flatten().collect()
     };
     table::list(arguments.format, rows, &heads, cells, context.terminal.out)
-}
-
-fn size(bytes: u64) -> String {
-    table::size(i64::try_from(bytes).unwrap_or(i64::MAX))
 }
 
 fn count(number: u64) -> String {

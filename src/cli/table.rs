@@ -182,6 +182,11 @@ pub fn age(seconds: i64) -> String {
     }
 }
 
+/// A size that is counted, as [`size`].
+pub fn counted_size(bytes: u64) -> String {
+    size(i64::try_from(bytes).unwrap_or(i64::MAX))
+}
+
 /// Bytes in the unit that keeps the number short.
 pub fn size(bytes: i64) -> String {
     match bytes {

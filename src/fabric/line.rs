@@ -36,6 +36,9 @@ impl Serialiser {
     /// went on at the new rate, if that is higher: a healed line is not full of what a slow one held.
     pub fn set(&mut self, rate: Option<BitRate>, queue_bytes: u64, burst_bytes: u64) {
         (self.rate, self.queue_bytes, self.burst_bytes) = (rate, queue_bytes, burst_bytes);
+        if rate.is_none() {
+            (self.free_at, self.counted) = (0, None); // an open line holds nothing up
+        }
     }
 
     /// Changes everything declared to what another line has.
@@ -61,7 +64,6 @@ impl Serialiser {
     fn work(&self, now: u64) -> u64 {
         let left = self.free_at.saturating_sub(now);
         match (self.counted, self.rate) {
-            (_, None) => 0,
             (Some(BitRate(old)), Some(BitRate(new))) if new > old => {
                 let left = u128::from(left) * u128::from(old) / u128::from(new);
                 u64::try_from(left).unwrap_or(u64::MAX)
@@ -79,19 +81,19 @@ impl Serialiser {
     }
 
     /// When something without weight that arrives at `now` has been sent.
-    pub fn pass_time(&self, now: u64) -> u64 {
+    fn pass_time(&self, now: u64) -> u64 {
         now + self.work(now).saturating_sub(self.credit())
     }
 
     /// When a packet that arrives at `now` has been sent; `None` when the queue is full. A packet
     /// always finds room on an idle line.
     pub fn pass(&mut self, now: u64, bytes: usize) -> Option<u64> {
-        if self.counted != self.rate {
-            (self.free_at, self.counted, self.carry) = (now + self.work(now), self.rate, 0);
-        }
         let Some(BitRate(rate)) = self.rate else {
             return Some(now);
         };
+        if self.counted != self.rate {
+            (self.free_at, self.counted, self.carry) = (now + self.work(now), self.rate, 0);
+        }
         let (credit, bytes) = (self.credit(), bytes as u64);
         if self.pass_time(now) > now && self.backlog(now) + bytes > self.queue_bytes {
             return None;
@@ -228,6 +230,10 @@ mod tests {
         assert_eq!(open.pass(0, 1500), Some(0));
         open.set(Some(BitRate(12_000_000)), 6000, 0);
         assert_eq!(open.pass(0, 1500), Some(MS));
+        let mut again = slow(6000);
+        again.set(None, 6000, 0);
+        again.set(Some(BitRate(12_000_000)), 6000, 0);
+        assert_eq!(again.pass(0, 1500), Some(MS), "nothing is left from before");
         // A lower one: what was accepted before leaves first.
         let mut slower = slow(6000);
         slower.set(Some(BitRate(1_200_000)), 6000, 0);

@@ -235,10 +235,9 @@ impl Link {
         self.held_down
     }
 
-    /// Whether packets may not pass together: more than a constant delay applies, or did until now
-    /// and still holds packets back.
-    pub fn per_packet(&self, now: u64) -> bool {
-        self.per_packet || self.line.pass_time(now) > now
+    /// Whether packets may not pass together: more than a constant delay applies.
+    pub fn per_packet(&self) -> bool {
+        self.per_packet
     }
 
     /// Bytes that wait before rate and trace at `now`.
@@ -255,7 +254,7 @@ impl Link {
         if self.is_down() {
             return Verdict::Dropped(Cause::Down);
         }
-        Verdict::deliver(self.line.pass_time(now) + self.properties.delay.as_nanos() as u64)
+        Verdict::deliver(now + self.properties.delay.as_nanos() as u64)
     }
 
     /// The fate of the next packet of `flow`, of `bytes` length, that enters the link at `now`.

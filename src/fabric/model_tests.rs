@@ -306,7 +306,7 @@ fn the_end_of_a_rate_frees_the_link_at_once() {
     );
     link.change(LinkProperties::default(), false, &[]);
     assert!(
-        !link.per_packet(0),
+        !link.per_packet(),
         "the first one leaves when it was told to"
     );
     let after = link.pass(5 * MS, 1500, 1, &mut seen).first;

@@ -6,7 +6,7 @@
 use super::super::frame::{Departure, Frame, Wire};
 use super::super::harm;
 use super::super::map::PortIndex;
-use super::super::model::{Cause, Corruption, Fate, Serialiser, Verdict};
+use super::super::model::{Cause, Corruption, Fate, Verdict};
 use super::super::offload::{self, Parts};
 use super::super::packet::Header;
 use super::{Direct, Switch};
@@ -47,7 +47,7 @@ impl Switch {
             slot: self.slot(from, to),
             goal,
         };
-        if self.is_clean(leg.slot, now) {
+        if self.is_clean(leg.slot) {
             return self.together(leg, frame, header, parts, now, direct);
         }
         let mut too_big = None;
@@ -77,12 +77,11 @@ impl Switch {
     }
 
     /// Whether nothing but a constant delay happens from end to end of a link.
-    fn is_clean(&self, slot: u32, now: u64) -> bool {
-        let free = |line: &Serialiser| line.is_open() && line.pass_time(now) == now;
+    fn is_clean(&self, slot: u32) -> bool {
         let link = &self.slots[slot as usize];
-        !link.model.per_packet(now)
-            && free(&self.nodes[link.counters.from.at()].up)
-            && free(&self.nodes[link.counters.to.at()].down)
+        !link.model.per_packet()
+            && self.nodes[link.counters.from.at()].up.is_open()
+            && self.nodes[link.counters.to.at()].down.is_open()
     }
 
     /// A frame on a clean link, whatever it stands for.
